@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+namespace ipn {
+
+/// What one user, one node and the whole daemon may use. Root and networks of
+/// the configuration are exempt from the limits per user.
+struct Limits {
+  std::uint32_t networks_per_uid = 64;
+  std::uint32_t nodes_per_uid = 1024;                ///< bound or connected
+  std::uint64_t log_bytes_per_uid = 256ULL << 20;    ///< as provisioned
+  std::uint64_t parked_bytes_per_node = 4ULL << 20;  ///< messages that wait for room
+  std::uint32_t open_nodes = 65536;                  ///< open files of the daemon
+};
+
+}  // namespace ipn

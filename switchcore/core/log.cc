@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#include "switchcore/core/log.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "switchcore/base/assert.h"
+
+namespace ipn {
+
+Log::Log(std::unique_ptr<LogStorage> storage, std::uint32_t pool)
+    : storage_(std::move(storage)), pool_(pool) {
+  writer_.emplace(storage_->bytes(), epoch_, head_seq_);
+  resize_entries();
+}
+
+bool Log::fits(std::uint64_t payload_bytes) const {
+  if (count() >= pool_) return false;
+  return used_bytes() + writer_->cost(payload_bytes) <= writer_->capacity();
+}
+
+std::uint64_t Log::append(const LogEntry& entry, const ring::Pieces& payload) {
+  ipn_log_record record{};
+  record.node = entry.source.value;
+  record.port = static_cast<__u16>(entry.port.value);
+  record.hops = entry.hops;
+  const auto time_us = static_cast<std::uint64_t>(entry.time / 1000);
+  record.time_us = static_cast<__u32>(time_us);
+
+  LogEntry& kept = entries_[head_seq_ & entry_mask_];
+  kept = entry;
+  kept.len = static_cast<std::uint32_t>(payload.size());
+  kept.epoch = epoch_;
+  kept.pos = writer_->append(record, payload, time_us);
+  return head_seq_++;
+}
+
+void Log::release_to(std::uint64_t seq) {
+  IPN_ASSERT(tail_seq_ <= seq && seq <= head_seq_);
+  if (!ended_.empty()) release_ended(seq);
+  tail_seq_ = seq;
+  if (seq == head_seq_) {
+    writer_->release_to(seq, writer_->head_pos());
+  } else if (entry(seq).epoch == epoch_) {
+    writer_->release_to(seq, entry(seq).pos);
+  }
+}
+
+void Log::release_ended(std::uint64_t seq) {
+  for (std::uint64_t at = tail_seq_; at < seq && entry(at).epoch != epoch_; ++at) {
+    ended_bytes_ -= ring::record_bytes(entry(at).len);
+  }
+  while (!ended_.empty() && ended_.front().last_seq < seq) ended_.pop_front();
+}
+
+std::span<const std::byte> Log::payload(std::uint64_t seq) const {
+  const LogEntry& at = entry(seq);
+  if (at.epoch == epoch_) return writer_->payload_at(at.pos, at.len);
+  for (const EndedEpoch& ended : ended_) {
+    if (ended.epoch == at.epoch) return std::span(ended.bytes).subspan(at.pos, at.len);
+  }
+  IPN_ASSERT(!"an unread record lies in an epoch that is gone");
+  return {};
+}
+
+void Log::begin_epoch(std::unique_ptr<LogStorage> storage, std::uint32_t pool) {
+  writer_->end(epoch_ + 1);
+  keep_unread_records();
+  pool_ = pool;
+  storage_ = std::move(storage);
+  ++epoch_;
+  writer_.emplace(storage_->bytes(), epoch_, head_seq_);
+  resize_entries();
+}
+
+void Log::keep_unread_records() {
+  EndedEpoch ended{epoch_, head_seq_ - 1, {}};
+  for (std::uint64_t seq = tail_seq_; seq < head_seq_; ++seq) {
+    LogEntry& at = entries_[seq & entry_mask_];
+    if (at.epoch != epoch_) continue;
+    const auto bytes = writer_->payload_at(at.pos, at.len);
+    at.pos = ended.bytes.size();
+    ended.bytes.insert(ended.bytes.end(), bytes.begin(), bytes.end());
+    ended_bytes_ += ring::record_bytes(at.len);
+  }
+  // Messages of no bytes have to be found in their epoch, too.
+  const bool has_records = tail_seq_ < head_seq_ && entry(head_seq_ - 1).epoch == epoch_;
+  if (has_records) ended_.push_back(std::move(ended));
+}
+
+/// A large pool with few bytes costs no more than its bytes can hold.
+void Log::resize_entries() {
+  const std::uint64_t can_hold =
+      std::min<std::uint64_t>(pool_, writer_->capacity() / ring::record_bytes(0));
+  const std::uint64_t size = std::bit_ceil(std::max(can_hold, count()));
+  std::vector<LogEntry> entries(size);
+  for (std::uint64_t seq = tail_seq_; seq < head_seq_; ++seq) {
+    entries[seq & (size - 1)] = entry(seq);
+  }
+  entries_ = std::move(entries);
+  entry_mask_ = size - 1;
+}
+
+}  // namespace ipn

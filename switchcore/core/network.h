@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "switchcore/base/ids.h"
+#include "switchcore/base/list.h"
+#include "switchcore/base/time.h"
+#include "switchcore/core/accounts.h"
+#include "switchcore/core/network_config.h"
+#include "switchcore/core/node.h"
+#include "switchcore/core/policy.h"
+#include "switchcore/core/shared_log.h"
+#include "switchcore/core/storage.h"
+
+namespace ipn {
+
+struct NetworkWorkTag;
+struct NetworkTimedTag;
+
+/// What a network needs from the switch that holds it.
+struct NetworkServices {
+  const Clock& clock;
+  Accounts& accounts;
+  const StorageFactory& make_storage;
+  List<Node, ReadyTag>& ready;            ///< nodes whose sinks are to be told
+  List<ParkedSend, ParkedSendTag>& done;  ///< sends whose sinks are to be told
+  List<Network, NetworkWorkTag>& work;    ///< networks in which room was made
+  List<Network, NetworkTimedTag>& timed;  ///< networks with a deadline or timer running
+  TimeNs& next_check;                     ///< when the first of them may be over
+};
+
+/// The nodes of one network and the way of a message between them: asks the
+/// policy, checks room everywhere, appends everywhere, tells who waits.
+///
+/// Owned by the Switch, which decides who may join and when it ends. Knows
+/// neither names of other networks nor doors.
+class Network final : public ListHook<Network, NetworkWorkTag>,
+                      public ListHook<Network, NetworkTimedTag>,
+                      private Emitter,
+                      private PortTable {
+ public:
+  /// `payer` is charged for the network and its shared log: the owner, or root
+  /// where the configuration says that there has to be such a network.
+  Network(NetworkId id, NetworkConfig config, Uid payer, const PolicyType& type,
+          NetworkServices services);
+  ~Network();
+
+  NetworkId id() const { return id_; }
+  const NetworkConfig& config() const { return config_; }
+  const std::string& policy_name() const { return policy_name_; }
+  std::uint64_t generation() const { return generation_; }
+  bool is_ending() const { return ending_; }
+  std::uint32_t connected() const { return connected_; }
+  std::uint32_t readers() const { return static_cast<std::uint32_t>(receivers_.size()); }
+  std::uint32_t writers() const { return writers_; }
+  std::uint32_t blocked_senders() const { return blocked_senders_; }
+  std::uint64_t msgs() const { return msgs_; }
+  std::uint64_t bytes() const { return bytes_; }
+  std::uint64_t log_bytes() const { return ring_bytes_for(config_); }
+  /// Drops of all its nodes, present and gone. What a reader was lapped by counts
+  /// when that reader next looks.
+  const DropCounters& drops() const { return drops_; }
+  Access access_of(const Credentials& who) const {
+    return ipn::access_of(who, config_.mode, config_.owner, config_.group);
+  }
+  /// The node at a port, or null.
+  Node* node_at(Port port) const {
+    return port.value < ports_.size() ? ports_[port.value] : nullptr;
+  }
+
+ private:
+  friend class Switch;
+  using SendQueue = List<ParkedSend, ParkedSendTag>;
+
+  /// Where a message that found no room has to wait, and who was in the way
+  /// (null: readers of the shared log, or those who wait already).
+  struct Refusal {
+    SendQueue* queue = nullptr;
+    Node* receiver = nullptr;
+  };
+
+  // Life: called by the switch, which has checked names and rights.
+  Result<void> start();
+  void add_bound(Node& node);
+  Result<void> add_connected(Node& node, std::optional<Port> wanted, Access roles);
+  void remove(Node& node, DropReason unread);
+  void stop_receiving(Node& node, DropReason unread);
+  void stop_sending(Node& node, int error);
+  void end();
+  Result<void> change(const NetworkChange& change, std::uint64_t generation);
+  Result<void> check_change(const NetworkConfig& wanted);
+  Result<void> renew_logs(const NetworkConfig& wanted);
+  void judge_again(Node& node);
+  bool has_members() const { return !members_.empty(); }
+
+  // Sending. `own_queue` is the queue at whose front the message stands, null
+  // for a new one.
+  SendOutcome send(Node& from, const Outgoing& message, SendQueue* own_queue, Refusal& refusal);
+  SendOutcome deliver(Node& from, const Outgoing& message, const Verdict& verdict,
+                      SendQueue* own_queue, Refusal& refusal);
+  bool has_room(Node& from, const Verdict& verdict, std::uint64_t bytes, SendQueue* own_queue,
+                Refusal& refusal);
+  bool drop_for_all(Node& from, const Verdict& verdict, std::uint64_t bytes);
+  std::uint32_t append_shared(const LogEntry& entry, const ring::Pieces& payload, Node* source,
+                              std::uint64_t& seq);
+  std::uint32_t append_own(const LogEntry& entry, const ring::Pieces& payload, Node* source,
+                           const Verdict& verdict);
+  void count_no_receiver(Node* source);
+  /// Receivers of a message to all.
+  std::uint32_t receivers_besides(const Node& from) const {
+    return readers() - (from.can_receive_ ? 1 : 0);
+  }
+  /// Calls f(receiver) for each of `to` that `verdict` means.
+  template <typename F>
+  void for_each_receiver(const Verdict& verdict, const Node* from, F&& f);
+
+  // Senders that wait.
+  void park(Node& from, ParkedSend& send, const Refusal& refusal);
+  void finish(ParkedSend& send, const SendOutcome& outcome);
+  void fail_parked(int error, const Node* only_from);
+  template <typename F>
+  void for_each_queue(F&& f);
+  void retry_parked();
+  void retry_queue(SendQueue& queue);
+  void wake_writers();
+  void note_blocked(const Refusal& refusal);
+  void note_waiting_writer(const Node& writer);
+  bool is_waited_for(const Node& receiver);
+  void watch_deadline(TimeNs due);
+  void forget_blockers();
+  void run_policy_timer(TimeNs now);
+  /// A node that has been in the way of senders for the deadline, or null.
+  Node* find_overdue(TimeNs now) const;
+  /// When the next deadline or timer may be over; nullopt: none runs.
+  std::optional<TimeNs> next_time() const;
+
+  // Receiving.
+  RecvOutcome peek(Node& node);
+  void consume(Node& node);
+  std::uint64_t queue_of(Node& node);
+  Readiness readiness(Node& node);
+  bool is_readable(Node& node);
+  bool is_writable(const Node& node) const;
+  void want(Node& node, unsigned interest);
+
+  void wake(Node& node);
+  void wake_members();
+  void made_room();
+  void update_own_log_full(Node& node);
+  bool has_own_logs() const { return shared_ == nullptr; }
+  Result<std::unique_ptr<LogStorage>> make_charged_storage(Uid uid, std::uint64_t ring_bytes);
+
+  // Emitter, PortTable
+  void emit(const Destinations& to, std::span<const std::byte> payload) override;
+  std::uint32_t size() const override { return config_.ports; }
+  bool is_taken(Port port) const override { return node_at(port) != nullptr; }
+  std::optional<Port> first_free() const override;
+
+  const NetworkId id_;
+  NetworkConfig config_;
+  Uid payer_;
+  const std::string policy_name_;
+  std::unique_ptr<Policy> policy_;
+  TimeNs next_policy_timer_ = 0;
+  NetworkServices services_;
+  std::uint64_t generation_ = 0;
+  bool made_ = false;  ///< the policy has agreed
+  bool ending_ = false;
+
+  List<Node, MemberTag> members_;  ///< bound or connected
+  std::vector<Node*> ports_;       ///< connected nodes by port; as long as was needed
+  std::uint32_t lowest_free_ = 0;  ///< no port below it is free
+  std::vector<Node*> receivers_;   ///< each knows its index
+  std::uint32_t connected_ = 0;
+  std::uint32_t writers_ = 0;
+
+  std::unique_ptr<SharedLog> shared_;  ///< null: every receiver has a log of its own
+  std::uint32_t own_logs_full_ = 0;
+  SendQueue queue_;  ///< senders that wait for the network; else they wait at a node
+  std::uint32_t blocked_senders_ = 0;  ///< in all queues
+  List<Node, WaitingReadTag> want_readable_;
+  List<Node, WaitingWriteTag> want_writable_;
+  List<Node, WaitingMembersTag> want_membership_;
+  TimeNs epochs_since_ = 0;  ///< when the second began in which `epochs_` ended
+  int epochs_ = 0;
+
+  std::uint64_t msgs_ = 0, bytes_ = 0;
+  DropCounters drops_;
+};
+
+}  // namespace ipn

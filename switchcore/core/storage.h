@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "switchcore/base/result.h"
+
+namespace ipn {
+
+/// Memory for one epoch of a log. The core works on the bytes and knows nothing
+/// of where they come from, so that a simulation can give it a vector.
+class LogStorage {
+ public:
+  virtual ~LogStorage() = default;
+  /// Zeroed when made; stays at its place.
+  virtual std::span<std::byte> bytes() = 0;
+};
+
+/// Makes storage of exactly that many bytes; ENOMEM.
+using StorageFactory = std::function<Result<std::unique_ptr<LogStorage>>(std::uint64_t bytes)>;
+
+}  // namespace ipn
