@@ -303,7 +303,10 @@ Result<void> Network::renew_logs(const NetworkConfig& wanted) {
   config_.mtu = wanted.mtu;
   config_.pool = wanted.pool;
   config_.log_bytes = wanted.log_bytes;
-  for (Node* receiver : receivers_) update_own_log_full(*receiver);
+  for (Node* receiver : receivers_) {
+    receiver->blocking_since_ = 0;  // until somebody finds the new log full
+    update_own_log_full(*receiver);
+  }
   return {};
 }
 

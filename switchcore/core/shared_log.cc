@@ -125,6 +125,7 @@ void SharedLog::begin_epoch(std::unique_ptr<LogStorage> storage, std::uint32_t p
     while (log_.count() > pool || log_.used_bytes() > room) evict_oldest();
   }
   log_.begin_epoch(std::move(storage), pool);
+  blockers_marked_ = false;  // nobody is in the way until somebody finds the new log full
 }
 
 void SharedLog::evict_oldest() {
