@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+// Everything about a node but its messages: networks, options, roles.
+#include <cstring>
+#include <ctime>
+#include <sys/ioctl.h>
+
+#include "libipn/src/node.h"
+
+namespace libipn {
+namespace {
+
+constexpr std::uint32_t kBothRoles = IPN_ROLE_RECV | IPN_ROLE_SEND;
+
+// BIND and CONNECT; `name` may be null for CONNECT.
+int join(ipn_node& node, Call call, unsigned long request, const char* name, unsigned policy,
+         unsigned roles) {
+  ipn_join joined{};
+  joined.size = sizeof joined;
+  joined.policy = policy;
+  joined.roles = roles;
+  joined.port = IPN_PORT_ANY;
+  if (name != nullptr) {
+    const std::size_t length = strnlen(name, IPN_NAME_MAX + 1);
+    if (length > IPN_NAME_MAX) return fail(node, call, EINVAL, Why::kName);
+    std::memcpy(joined.name, name, length);
+  }
+  const int error = control(node, call, request, &joined);
+  if (error < 0) return error;
+  joined.name[sizeof joined.name - 1] = '\0';
+  node.membership = joined;
+  return 0;
+}
+
+struct OptionRequest {
+  ipn_opt option{};
+  std::uint32_t value = 0;
+
+  OptionRequest(unsigned name, std::uint32_t given) : value(given) {
+    option.size = sizeof option + sizeof value;
+    option.name = name;
+    option.len = sizeof value;
+  }
+};
+
+// Milliseconds of a clock that only goes forward.
+std::int64_t now_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+}
+
+// One IPN_IOC_WAIT_PEERS; the ABI's timeout of 0 means for ever.
+long wait_once(ipn_node& node, unsigned readers, std::uint32_t timeout_ms) {
+  struct ipn_wait_peers request {};
+  request.size = sizeof request;
+  request.readers = readers;
+  request.timeout_ms = timeout_ms;
+  if (ioctl(node.fd, IPN_IOC_WAIT_PEERS, &request) < 0) return -errno;
+  return static_cast<int>(request.readers);
+}
+
+// The longest wait of one request, in milliseconds.
+constexpr std::int64_t kLongestMs = 1'000'000'000;
+
+// As many waits as signals and the limit of one request ask for.
+long wait_until(ipn_node& node, unsigned readers, std::int64_t deadline_ms) {
+  for (;;) {
+    const std::int64_t left_ms = deadline_ms - now_ms();
+    if (left_ms <= 0) return -ETIMEDOUT;
+    const std::int64_t wait_ms = left_ms < kLongestMs ? left_ms : kLongestMs;
+    const long result = wait_once(node, readers, static_cast<std::uint32_t>(wait_ms));
+    const bool again = result == -ETIMEDOUT || (result == -EINTR && (node.flags & IPN_INTR) == 0);
+    if (!again) return result;
+  }
+}
+
+long wait_peers(ipn_node& node, unsigned readers, int timeout_ms) {
+  if (timeout_ms > 0) return wait_until(node, readers, now_ms() + timeout_ms);
+  // Nobody waits until 0 others receive, so this just counts them.
+  const unsigned wanted = timeout_ms < 0 ? readers : 0;
+  const long there = restarting(node, [&] {
+    const long result = wait_once(node, wanted, 0);
+    errno = result < 0 ? static_cast<int>(-result) : 0;
+    return result < 0 ? -1 : result;
+  });
+  return there >= 0 && there < static_cast<long>(readers) ? -ETIMEDOUT : there;
+}
+
+std::uint32_t shut_roles(unsigned how) {
+  switch (how) {
+    case IPN_SHUT_RD:
+      return IPN_ROLE_RECV;
+    case IPN_SHUT_WR:
+      return IPN_ROLE_SEND;
+    default:
+      return kBothRoles;
+  }
+}
+
+}  // namespace
+
+int control(ipn_node& node, Call call, unsigned long request, void* argument) {
+  const long result = restarting(node, [&] { return ioctl(node.fd, request, argument); });
+  if (result >= 0) return static_cast<int>(result);
+  const auto error = static_cast<std::uint16_t>(-result);
+  return fail(node, Failure{error, static_cast<std::uint16_t>(_IOC_NR(request)), call});
+}
+
+}  // namespace libipn
+
+using libipn::Call;
+using libipn::control;
+using libipn::fail;
+using libipn::Why;
+
+int ipn_bind(struct ipn_node* node, const char* name, unsigned policy) {
+  const libipn::NoCancel no_cancel;
+  if (node == nullptr) return -EINVAL;
+  if (name == nullptr) return fail(*node, Call::kBind, EINVAL, Why::kNullPointer);
+  const int error = libipn::join(*node, Call::kBind, IPN_IOC_BIND, name, policy, 0);
+  if (error < 0) return error;
+  node->membership.port = IPN_PORT_ANY;
+  node->roles.store(IPN_ROLE_MANAGE, std::memory_order_relaxed);
+  return 0;
+}
+
+int ipn_connect(struct ipn_node* node, const char* name, unsigned policy, unsigned roles) {
+  const libipn::NoCancel no_cancel;
+  if (node == nullptr) return -EINVAL;
+  const int error = libipn::join(*node, Call::kConnect, IPN_IOC_CONNECT, name, policy, roles);
+  if (error < 0) return error;
+  const std::uint32_t given = node->membership.roles & libipn::kBothRoles;
+  node->roles.fetch_or(given, std::memory_order_relaxed);
+  return 0;
+}
+
+int ipn_setopt(struct ipn_node* node, unsigned name, uint32_t value) {
+  const libipn::NoCancel no_cancel;
+  if (node == nullptr) return -EINVAL;
+  if (name == IPN_OPT_HEADER) return fail(*node, Call::kSetOption, EINVAL, Why::kHeaderOption);
+  libipn::OptionRequest request(name, value);
+  const int result = control(*node, Call::kSetOption, IPN_IOC_SETOPT(sizeof value), &request);
+  return result < 0 ? result : 0;
+}
+
+int ipn_getopt(struct ipn_node* node, unsigned name, uint32_t* value) {
+  const libipn::NoCancel no_cancel;
+  if (node == nullptr) return -EINVAL;
+  if (value == nullptr) return fail(*node, Call::kGetOption, EINVAL, Why::kNullPointer);
+  libipn::OptionRequest request(name, 0);
+  const int result = control(*node, Call::kGetOption, IPN_IOC_GETOPT(sizeof *value), &request);
+  if (result < 0) return result;
+  *value = request.value;
+  return 0;
+}
+
+int ipn_shutdown(struct ipn_node* node, unsigned how) {
+  const libipn::NoCancel no_cancel;
+  if (node == nullptr) return -EINVAL;
+  struct ipn_shutdown request {};
+  request.size = sizeof request;
+  request.how = how;
+  const int result = control(*node, Call::kShutdown, IPN_IOC_SHUTDOWN, &request);
+  if (result < 0) return result;
+  node->roles.fetch_and(~libipn::shut_roles(how), std::memory_order_relaxed);
+  return 0;
+}
+
+int ipn_fd(const struct ipn_node* node) { return node == nullptr ? -EINVAL : node->fd; }
+
+int ipn_info(const struct ipn_node* node, struct ipn_info* info) {
+  if (node == nullptr || info == nullptr || info->size < sizeof info->size) return -EINVAL;
+  struct ipn_info known {};
+  const std::size_t size = info->size < sizeof known ? info->size : sizeof known;
+  known.size = static_cast<std::uint32_t>(size);
+  known.net = node->membership.net;
+  known.node = node->membership.node;
+  known.port = node->membership.port;
+  known.policy = node->membership.policy;
+  known.roles = node->roles.load(std::memory_order_relaxed);
+  known.door = node->door;
+  known.msg_max = node->daemon.msg_max;
+  known.abi = node->daemon.abi;
+  std::memcpy(known.network, node->membership.name, sizeof known.network);
+  std::memcpy(known.daemon, node->daemon.text, sizeof node->daemon.text);
+  known.device = node->device;
+  std::memcpy(info, &known, size);
+  return 0;
+}
+
+int ipn_wait_peers(struct ipn_node* node, unsigned readers, int timeout_ms) {
+  const libipn::NoCancel no_cancel;
+  if (node == nullptr) return -EINVAL;
+  const long result = libipn::wait_peers(*node, readers, timeout_ms);
+  if (result >= 0) return static_cast<int>(result);
+  const auto nr = static_cast<std::uint16_t>(_IOC_NR(IPN_IOC_WAIT_PEERS));
+  return fail(*node, {static_cast<std::uint16_t>(-result), nr, Call::kWaitPeers});
+}
+
+int ipn_ioctl(struct ipn_node* node, unsigned long request, void* arg) {
+  const libipn::NoCancel no_cancel;
+  if (node == nullptr) return -EINVAL;
+  return control(*node, Call::kIoctl, request, arg);
+}
