@@ -7,6 +7,7 @@ namespace ipn::device {
 // VERSION, EXPLAIN ------------------------------------------------------------
 
 Result<void> version(const Context& context, ipn_version& v) {
+  if (v.flags != 0) return unknown_flags();
   const std::uint32_t abi = v.abi;
   v = {};
   v.abi = IPN_ABI;
@@ -20,6 +21,7 @@ Result<void> version(const Context& context, ipn_version& v) {
 }
 
 Result<void> explain(const Context& context, ipn_explain& e) {
+  if (e.flags != 0) return unknown_flags();
   e = {};
   context.file.last_error().explain(e);
   return {};

@@ -389,7 +389,9 @@ void Session::close() {
   reading_ = false;
   if (session_ == nullptr) return;
   // Calls that wait have to be answered and poll handles destroyed before the
-  // session goes: they point into it.
+  // session goes: they point into it. Perhaps nobody takes the answers any more;
+  // libfuse does not complain about that after an exit.
+  fuse_session_exit(session_);
   handler_.door_closed(*this);
   fuse_session_destroy(std::exchange(session_, nullptr));
 }

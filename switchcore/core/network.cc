@@ -195,6 +195,7 @@ void Network::stop_sending(Node& node, int error) {
 void Network::end() {
   ending_ = true;
   fail_parked(ECONNRESET, nullptr);
+  for (Node* receiver : receivers_) receiver->blocking_since_ = 0;
   wake_members();
 }
 
@@ -577,7 +578,11 @@ void Network::wake_writers() {
     if (ending_ || is_writable(node)) wake(node);
   });
   // Who is in the way of those that wait on has not gone out of it by reading a little.
-  if (shared_) want_writable_.for_each([this](Node& node) { note_waiting_writer(node); });
+  // Two of them see all receivers, as only the own log is in nobody's own way.
+  int noted = 0;
+  want_writable_.for_each([&](Node& node) {
+    if (noted < 2 && note_waiting_writer(node)) ++noted;
+  });
 }
 
 void Network::note_blocked(const Refusal& refusal) {
@@ -591,8 +596,8 @@ void Network::note_blocked(const Refusal& refusal) {
 }
 
 /// A node that waits until it can write is held up like one whose send waits.
-void Network::note_waiting_writer(const Node& writer) {
-  if (!writer.can_send_ || is_writable(writer)) return;
+bool Network::note_waiting_writer(const Node& writer) {
+  if (ending_ || !writer.can_send_ || is_writable(writer)) return false;
   const TimeNs now = services_.clock.monotonic;
   if (shared_) {
     if (!shared_->fits(config_.mtu)) shared_->mark_blockers(now);
@@ -603,15 +608,7 @@ void Network::note_waiting_writer(const Node& writer) {
     }
   }
   if (config_.deadline_ms != 0) watch_deadline(now + config_.deadline_ms * kMillisecond);
-}
-
-/// Somebody else waits until it can write.
-bool Network::is_waited_for(const Node& receiver) {
-  bool waited_for = false;
-  want_writable_.for_each([&](const Node& node) {
-    if (node.can_send_ && &node != &receiver) waited_for = true;
-  });
-  return waited_for;
+  return true;
 }
 
 /// Looks who is overdue at `due`, which may be too early but not too late.
@@ -753,11 +750,6 @@ void Network::update_own_log_full(Node& node) {
   const bool full = !node.own_log_->fits(config_.mtu);
   if (full != node.own_log_full_) own_logs_full_ += full ? 1 : -1;
   node.own_log_full_ = full;
-  if (full && config_.is_lossless() && node.blocking_since_ == 0 && is_waited_for(node)) {
-    const TimeNs now = services_.clock.monotonic;
-    node.blocking_since_ = now;
-    if (config_.deadline_ms != 0) watch_deadline(now + config_.deadline_ms * kMillisecond);
-  }
 }
 
 }  // namespace ipn

@@ -129,8 +129,8 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   void retry_queue(SendQueue& queue);
   void wake_writers();
   void note_blocked(const Refusal& refusal);
-  void note_waiting_writer(const Node& writer);
-  bool is_waited_for(const Node& receiver);
+  /// False if it does not have to wait.
+  bool note_waiting_writer(const Node& writer);
   void watch_deadline(TimeNs due);
   void forget_blockers();
   void run_policy_timer(TimeNs now);

@@ -196,7 +196,7 @@ Result<JoinAnswer> Switch::connect(Node& node, const JoinRequest& request, const
     return ok.error();
   }
   node.pending_ = {};
-  ready_.push_back(node);  // who polls it already may find it writable now
+  network->wake(node);  // who polls it already may find it writable now
   return answer(node);
 }
 
@@ -275,6 +275,7 @@ Result<void> Switch::shutdown(Node& node, bool receive, bool send) {
   if (Network* network = node.network_; network != nullptr) {
     if (receive) network->stop_receiving(node, DropReason::kClosed);
     if (send) network->stop_sending(node, EPIPE);
+    network->wake(node);  // also one that never had the role sees its end now
   }
   return {};
 }
