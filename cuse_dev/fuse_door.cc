@@ -398,6 +398,9 @@ void Session::close() {
 
 /// libfuse wants a program name, and takes options from behind it.
 struct Arguments {
+  // libfuse replaces the list by one of its own.
+  ~Arguments() { fuse_opt_free_args(&args); }
+
   char name[4] = "ipn";
   char* list[2] = {name, nullptr};
   fuse_args args = FUSE_ARGS_INIT(1, list);

@@ -251,8 +251,13 @@ void OpenFile::send_or_park(Call call, const Outgoing& message,
                             const std::optional<ipn_msg>& ioctl_header, std::size_t bytes,
                             bool nonblocking) {
   const SendOutcome outcome = core_.send(*node_, message);
-  if (outcome.kind != SendOutcome::Kind::kWouldBlock || nonblocking) {
+  if (outcome.kind != SendOutcome::Kind::kWouldBlock) {
     return answer_send(call, ioctl_header, bytes, outcome);
+  }
+  if (nonblocking) {
+    answer_send(call, ioctl_header, bytes, outcome);
+    // Edge-triggered epoll asked when there was room, and does not ask again.
+    return renew_wants();
   }
   ParkedWrite& parked = writes_.emplace_back(*this, std::move(call), ioctl_header, bytes);
   const auto payload = message.payload.first;

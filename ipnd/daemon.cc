@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <csignal>
 #include <sys/random.h>
+#include <time.h>
 #include <utility>
 
 #include "ipnd/file_text.h"
@@ -24,6 +25,15 @@ std::array<std::uint8_t, 16> random_id() {
   [[maybe_unused]] const ssize_t n = ::getrandom(id.data(), id.size(), 0);
   return id;
 }
+
+TimeNs now(clockid_t clock) {
+  timespec time{};
+  ::clock_gettime(clock, &time);
+  return TimeNs{time.tv_sec} * kSecond + time.tv_nsec;
+}
+
+/// For what happens before the first round.
+Clock read_clock() { return {now(CLOCK_MONOTONIC), now(CLOCK_REALTIME)}; }
 
 device::DeviceInfo device_info(const io::Loop& loop, const std::vector<OpenedDoor>& doors) {
   device::DeviceInfo info;
@@ -68,10 +78,7 @@ Result<void> Daemon::run() {
 }
 
 Result<void> Daemon::begin() {
-  for (const OpenedDoor& door : beginning_.doors) {
-    journal_.info("serving " + door.path + ": " + describe(door) + "; loop " +
-                  std::string(loop_.description()));
-  }
+  on_round_begin(read_clock());
   kept_.configure(beginning_.configuration.networks);
   kept_.restore(beginning_.saved, plan_.state_path);
   auto signals = Signals::attach(loop_, [this](int signal) { on_signal(signal); });

@@ -31,7 +31,7 @@ std::string directory_of(const char* variable) {
 /// $XDG_CONFIG_HOME, or what takes its place. A home that belongs to somebody
 /// else stayed in the environment when the user was changed.
 std::string config_directory() {
-  const std::string told = directory_of("XDG_CONFIG_HOME");
+  std::string told = directory_of("XDG_CONFIG_HOME");
   if (!told.empty()) return told;
   const std::string home = directory_of("HOME");
   struct stat status {};

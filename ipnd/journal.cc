@@ -78,7 +78,9 @@ class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
     formatter_->format(line, text);
     const int fd = file_ ? file_.get() : STDERR_FILENO;
     pollfd wait{fd, POLLOUT, 0};
-    if (::poll(&wait, 1, kPatienceMs) != 1) return;
+    // Patience for one line only: a queue of thousands has to drain at the end.
+    stuck_ = ::poll(&wait, 1, stuck_ ? 0 : kPatienceMs) != 1;
+    if (stuck_) return;
     // A pipe that is writable takes this many bytes at once.
     if (text.size() > PIPE_BUF) {
       text.resize(PIPE_BUF);
@@ -90,6 +92,7 @@ class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
 
  private:
   UniqueFd file_;
+  bool stuck_ = false;
 };
 
 spdlog::level::level_enum level_of(std::string_view level, spdlog::level::level_enum otherwise) {

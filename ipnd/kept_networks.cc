@@ -92,6 +92,7 @@ void KeptNetworks::restore(const std::vector<NetworkConfig>& networks, std::stri
     if (made) {
       ++restored;
     } else {
+      not_restored_.push_back(network);
       journal_.error(std::string(file) + ": " + made.error().text);
     }
   }
@@ -107,6 +108,9 @@ std::vector<NetworkConfig> KeptNetworks::to_save() {
     if (config.is_persistent() && !network.is_ending() && !configured) networks.push_back(config);
     return true;
   });
+  for (const NetworkConfig& network : not_restored_) {
+    if (!core_.find_network({}, network.name)) networks.push_back(network);
+  }
   return networks;
 }
 

@@ -39,6 +39,7 @@ class KeptNetworks {
   Switch& core_;
   Journal& journal_;
   std::set<std::string, std::less<>> configured_;
+  std::vector<NetworkConfig> not_restored_;  ///< not to be forgotten for that
 };
 
 }  // namespace ipn

@@ -6,7 +6,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <memory>
+#include <optional>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,6 +102,19 @@ struct Decided {
   Plan plan;
 };
 
+/// The first line of the log is the choice that was made, and why.
+void announce(Journal& journal, const std::vector<OpenedDoor>& doors, const io::Loop& loop,
+              const std::optional<LoopUser>& user) {
+  for (const OpenedDoor& door : doors) {
+    journal.info("serving " + door.path + ": " + describe(door) + "; loop " +
+                 std::string(loop.description()));
+  }
+  if (user && user->name != "ipn") {
+    journal.warning("user ipn: not there, running as " + user->name +
+                    " (make it: systemd-sysusers, or useradd --system ipn)");
+  }
+}
+
 /// Two processes, of which the helper cleans up whatever happens to the other.
 Result<void> serve(Decided& decided, const HelperTask& task, InstanceLock& lock) {
   const Plan& plan = decided.plan;
@@ -120,10 +135,7 @@ Result<void> serve(Decided& decided, const HelperTask& task, InstanceLock& lock)
 
   Journal journal(std::move(*log_file));
   journal.set_level(plan.log_level);
-  if (*user && (*user)->name != "ipn") {
-    journal.warning("user ipn: not there, running as " + (*user)->name +
-                    " (make it: systemd-sysusers, or useradd --system ipn)");
-  }
+  announce(journal, *doors, **loop, *user);
   if (decided.options.null_device) {
     return run_null_daemon(plan, **loop, **helper, journal, std::move(*doors));
   }
@@ -162,9 +174,19 @@ int run(const Options& given) {
   return served ? EXIT_SUCCESS : fail(served.error());
 }
 
+/// A descriptor that we open must not become 0, 1 or 2, where others write.
+void open_standard_descriptors() {
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDWR);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  ::close(fd);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_descriptors();
   const CommandLine line = parse_command_line(argc, argv);
   if (line.run) return run(line.options);
   std::fputs(line.text.c_str(), line.status == 0 ? stdout : stderr);

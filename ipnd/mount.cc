@@ -86,6 +86,21 @@ class CaughtStderr {
   UniqueFd kept_, caught_;
 };
 
+/// Options for libfuse, which takes them apart and puts them together again.
+class Arguments {
+ public:
+  explicit Arguments(const std::string& options) {
+    for (const char* word : {"ipnd", "-o", options.c_str()}) ::fuse_opt_add_arg(&args_, word);
+  }
+  ~Arguments() { ::fuse_opt_free_args(&args_); }
+  Arguments(const Arguments&) = delete;
+  Arguments& operator=(const Arguments&) = delete;
+  fuse_args* get() { return &args_; }
+
+ private:
+  fuse_args args_ = FUSE_ARGS_INIT(0, nullptr);
+};
+
 struct SessionCloser {
   void operator()(fuse_session* session) const { ::fuse_session_destroy(session); }
 };
@@ -124,15 +139,12 @@ Result<bool> prepare_mount_point(const std::string& path) {
 Result<UniqueFd> mount_file(const std::string& path, bool everybody) {
   std::string options = "default_permissions,fsname=ipn,subtype=ipn";
   if (everybody) options += ",allow_other";
-  char program[] = "ipnd";
-  char flag[] = "-o";
-  char* argv[] = {program, flag, options.data(), nullptr};
-  fuse_args args = FUSE_ARGS_INIT(3, argv);
+  Arguments arguments(options);
   // The session only mounts; it is the loop that speaks with the kernel.
   const fuse_lowlevel_ops operations{};
   const CaughtStderr caught;
   const std::unique_ptr<fuse_session, SessionCloser> session(
-      ::fuse_session_new(&args, &operations, sizeof operations, nullptr));
+      ::fuse_session_new(arguments.get(), &operations, sizeof operations, nullptr));
   errno = 0;
   if (session == nullptr || ::fuse_session_mount(session.get(), path.c_str()) != 0) {
     return mount_error(path, errno != 0 ? errno : EPERM, caught.line());

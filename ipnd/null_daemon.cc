@@ -26,12 +26,10 @@ class NullDaemon final : private io::RoundHandler {
   }
 
   Result<void> run(std::vector<OpenedDoor> doors) {
-    const std::string path = doors.front().path;
     auto signals = Signals::attach(loop_, [this](int signal) { over_ = signal != SIGHUP; });
     if (!signals) return signals.error();
     if (auto ok = helper_.attach(loop_, [] {}); !ok) return ok;
     if (auto ok = doors_.serve(std::move(doors), loop_, device_); !ok) return ok;
-    journal_.info("serving " + path + ": a device that does nothing");
     while (!over_ && !failure_) {
       if (auto ok = loop_.run_round(*this, std::nullopt); !ok) return ok;
     }
@@ -43,7 +41,7 @@ class NullDaemon final : private io::RoundHandler {
   void on_round_begin(const Clock&) override {}
   void on_round_end() override {}
   void on_ready() {
-    journal_.info("ready");
+    journal_.info("ready: a device that does nothing");
     notify_ready("serving a device that does nothing");
   }
 

@@ -68,7 +68,7 @@ class Section {
 
   std::optional<std::string> word(std::string_view key, std::span<const std::string_view> words) {
     const std::string allowed = "one of " + listed(words);
-    const auto value = text(key, allowed);
+    auto value = text(key, allowed);
     if (value && is_one_of(*value, words)) return value;
     if (value) wrong(key, allowed);
     return std::nullopt;

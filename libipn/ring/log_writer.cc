@@ -49,7 +49,9 @@ std::uint64_t LogWriter::append(ipn_log_record record, const Pieces& payload,
     pad.type = IPN_RECORD_PAD;
     pad.len = static_cast<__u32>(to_wrap - IPN_RECORD_HDR);
     std::memcpy(at(head_pos_), &pad, sizeof pad);
+    const bool was_empty = head_pos_ == tail_pos_;
     head_pos_ += to_wrap;
+    if (was_empty) release_to(head_seq_, head_pos_);  // padding before nothing is no use
   }
   const std::uint64_t pos = head_pos_;
   record.len = static_cast<__u32>(payload.size());

@@ -151,9 +151,7 @@ void Network::remove(Node& node, DropReason unread) {
     policy_->port_gone(port);
   }
   node.ListHook<Node, MemberTag>::unlink();
-  node.ListHook<Node, WaitingReadTag>::unlink();
-  node.ListHook<Node, WaitingWriteTag>::unlink();
-  node.ListHook<Node, WaitingMembersTag>::unlink();
+  node.forget_wants();
   node.network_ = nullptr;
   node.network_drops_ = nullptr;
   node.bound_ = false;
@@ -730,9 +728,7 @@ void Network::want(Node& node, unsigned interest) {
 }
 
 void Network::wake(Node& node) {
-  node.ListHook<Node, WaitingReadTag>::unlink();
-  node.ListHook<Node, WaitingWriteTag>::unlink();
-  node.ListHook<Node, WaitingMembersTag>::unlink();
+  node.forget_wants();
   if (!node.ListHook<Node, ReadyTag>::is_linked()) services_.ready.push_back(node);
 }
 
@@ -748,7 +744,8 @@ void Network::made_room() {
 void Network::update_own_log_full(Node& node) {
   if (!node.own_log_) return;
   const bool full = !node.own_log_->fits(config_.mtu);
-  if (full != node.own_log_full_) own_logs_full_ += full ? 1 : -1;
+  if (full && !node.own_log_full_) ++own_logs_full_;
+  if (!full && node.own_log_full_) --own_logs_full_;
   node.own_log_full_ = full;
 }
 

@@ -167,6 +167,12 @@ class Node : public ListHook<Node, MemberTag>,
   friend class SharedLog;
   friend class Switch;
 
+  void forget_wants() {
+    ListHook<Node, WaitingReadTag>::unlink();
+    ListHook<Node, WaitingWriteTag>::unlink();
+    ListHook<Node, WaitingMembersTag>::unlink();
+  }
+
   const NodeId id_;
   const Door door_;
   NodeSink& sink_;

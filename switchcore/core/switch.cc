@@ -410,6 +410,7 @@ void Switch::dispatch() {
       send.from_->sink_.on_send_done(send, send.outcome_);
     } else if (!ready_.empty()) {
       Node& node = ready_.pop_front();
+      node.forget_wants();  // also what was wanted since it was woken
       node.sink_.on_ready(node);
     } else {
       return;
