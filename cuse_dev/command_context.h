@@ -32,6 +32,11 @@ struct Context {
 
 inline Error malformed(std::string text) { return {EINVAL, std::move(text)}; }
 
+inline Error wrong_size() {
+  return malformed(
+      "size: not the size in the number of the ioctl (sizeof the structure and its data)");
+}
+
 inline Error unknown_flags() {
   return malformed("flags or a reserved field: not zero (see ipn/ioctl.h for what is known)");
 }

@@ -25,7 +25,7 @@ void run_fixed(const Context& context, Call call) {
   T argument{};
   std::memcpy(&argument, in.data(), std::min(in.size(), sizeof argument));
   if (in.size() < 8 || argument.size != in.size()) {
-    return refuse(context, call, malformed("size: not the size in the number of the ioctl"));
+    return refuse(context, call, wrong_size());
   }
   if (in.size() > sizeof argument && !is_zero(in.subspan(sizeof argument))) {
     return refuse(context, call,
@@ -101,7 +101,7 @@ void run_command(Device& device, OpenFile& file, Call call, const CommandRequest
   }
   if (file.foreign_abi() != 0 && !command->for_foreign_abi) {
     const Error error{EPROTONOSUPPORT,
-                      "this program speaks IPN ABI 0." + std::to_string(file.foreign_abi()) +
+                      "this program: speaks IPN ABI 0." + std::to_string(file.foreign_abi()) +
                           ", ipnd 0." + std::to_string(IPN_ABI) + " (install matching versions)"};
     return call.error(file.last_error().set(context.nr(), error));
   }

@@ -113,7 +113,7 @@ void list_nodes(const Context& context, const Credentials& who, ipn_list& head,
 void list(const Context& context, Call call) {
   auto head = head_of<ipn_list>(context.request.in);
   if (!head || head->size != context.request.in.size()) {
-    return refuse(context, call, malformed("size: not the size in the number of the ioctl"));
+    return refuse(context, call, wrong_size());
   }
   if (head->flags != 0 || head->rsv != 0) return refuse(context, call, unknown_flags());
   RecordBuffer records{context.request.out_size - sizeof(ipn_list)};
@@ -125,7 +125,7 @@ void list(const Context& context, Call call) {
   } else if (head->kind == IPN_LIST_NODES) {
     list_nodes(context, who, *head, records);
   } else {
-    return refuse(context, call, malformed("kind: not 1 (networks) or 2 (nodes)"));
+    return refuse(context, call, malformed("kind: unknown (networks 1, nodes 2)"));
   }
   if (records.room < head->rec) {
     return refuse(context, call, malformed("data: no room for one record (use IPN_LIST_DATA_MAX)"));

@@ -89,7 +89,7 @@ Result<void> shutdown(const Context& context, ipn_shutdown& request) {
   if (request.node != 0 && request.node != node.id().value) {
     return malformed("node: only this open file can be shut down (0, or its own id)");
   }
-  if (request.how > IPN_SHUT_RDWR) return malformed("how: not 0 (read), 1 (write) or 2 (both)");
+  if (request.how > IPN_SHUT_RDWR) return malformed("how: unknown (read 0, write 1, both 2)");
   const bool receive = request.how != IPN_SHUT_WR;
   const bool send = request.how != IPN_SHUT_RD;
   auto done = context.core().shutdown(node, receive, send);
@@ -103,7 +103,8 @@ Result<ipn_opt> option_head(const Context& context) {
   const auto in = context.request.in;
   const auto head = head_of<ipn_opt>(in);
   if (!head || head->size != in.size() || head->len > in.size() - sizeof(ipn_opt)) {
-    return malformed("size or len: not what the number of the ioctl says");
+    return malformed(
+        "size or len: not what the number of the ioctl says (IPN_IOC_SETOPT, IPN_IOC_GETOPT)");
   }
   if (head->flags != 0 || head->rsv != 0) return unknown_flags();
   if (head->node != 0 && head->node != context.file.node().id().value) {
@@ -118,8 +119,9 @@ Result<bool> is_policy_level(const Context& context, const ipn_opt& head) {
   if (head.level == 0) return false;
   const Network* network = context.file.node().network();
   if (network != nullptr && std::cmp_equal(network->config().policy, head.level)) return true;
-  return Error{EPROTONOSUPPORT, "level " + std::to_string(head.level) +
-                                    ": neither 0 nor the policy of this node's network"};
+  return Error{EPROTONOSUPPORT,
+               "level " + std::to_string(head.level) +
+                   ": neither 0 nor the policy of this node's network (0 for options of IPN)"};
 }
 
 Result<void> set_option_value(const Context& context, const ipn_opt& head) {
@@ -129,10 +131,10 @@ Result<void> set_option_value(const Context& context, const ipn_opt& head) {
   Node& node = context.file.node();
   if (*policy_level) return context.core().set_policy_option(node, head.name, value);
   std::uint32_t number = 0;
-  if (value.size() != sizeof number) return malformed("len: not 4, the option is one __u32");
+  if (value.size() != sizeof number) return malformed("len: not that of the option (4, one __u32)");
   std::memcpy(&number, value.data(), sizeof number);
   if (head.name != IPN_OPT_HEADER) return context.core().set_option(node, head.name, number);
-  if (number > 1) return malformed("option HEADER: not 0 or 1");
+  if (number > 1) return malformed("option HEADER: out of range (0 or 1)");
   context.file.set_header_mode(number == 1);
   return {};
 }
@@ -157,7 +159,8 @@ Result<std::size_t> get_option_value(const Context& context, const ipn_opt& head
   Node& node = context.file.node();
   if (*policy_level) return context.core().get_policy_option(node, head.name, value);
   std::uint32_t number = context.file.header_mode() ? 1 : 0;
-  if (value.size() < sizeof number) return malformed("len: less than 4, the option is one __u32");
+  if (value.size() < sizeof number)
+    return malformed("len: less than that of the option (4, one __u32)");
   if (head.name != IPN_OPT_HEADER) {
     auto got = context.core().get_option(node, head.name);
     if (!got) return got.error();
@@ -183,7 +186,7 @@ void get_option(const Context& context, Call call) {
 
 void send(const Context& context, Call call) {
   const auto header = head_of<ipn_msg>(context.request.in);
-  if (!header) return refuse(context, call, malformed("size: less than a header"));
+  if (!header) return refuse(context, call, malformed("size: less than a header (IPN_IOC_SEND)"));
   context.file.send(std::move(call), *header, context.request.in.subspan(sizeof(ipn_msg)),
                     context.request.nonblocking);
 }
@@ -197,7 +200,8 @@ void receive(const Context& context, Call call) {
     allowed.peer = header->peer;
   }
   if (!header || std::memcmp(&*header, &allowed, sizeof allowed) != 0) {
-    return refuse(context, call, malformed("header: only flags DONTWAIT and PEEK, and an offset"));
+    return refuse(context, call,
+                  malformed("header: has more than an offset and known flags (DONTWAIT, PEEK)"));
   }
   context.file.receive(std::move(call), *header, context.request.out_size - sizeof(ipn_msg),
                        context.request.nonblocking);
@@ -207,7 +211,7 @@ void wait_peers(const Context& context, Call call) {
   const auto request = head_of<ipn_wait_peers>(context.request.in);
   if (!request || request->size != context.request.in.size() ||
       request->size != sizeof(ipn_wait_peers)) {
-    return refuse(context, call, malformed("size: not the size in the number of the ioctl"));
+    return refuse(context, call, wrong_size());
   }
   if (request->flags != 0) return refuse(context, call, unknown_flags());
   context.file.wait_peers(std::move(call), *request);

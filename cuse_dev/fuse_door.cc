@@ -15,7 +15,6 @@
 #include <cstring>
 #include <cuse_lowlevel.h>
 #include <fuse_lowlevel.h>
-#include <limits>
 #include <linux/fuse.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -30,9 +29,10 @@ namespace {
 constexpr unsigned kMaxWrite = 131072;
 constexpr std::size_t kBufferBytes = kMaxWrite + 4096;
 
-/// A regular file at whose end nobody arrives: a blocked write must not take the
-/// inode lock that an extending write takes.
-constexpr off_t kHugeSize = std::numeric_limits<off_t>::max() & ~off_t{4095};
+/// The longest write(2), so that none reaches behind the end of the file: one that
+/// did would take the inode's lock and block all others. Not a byte more than 2 GiB,
+/// else 32-bit programs could not open the file (EOVERFLOW without O_LARGEFILE).
+constexpr off_t kHugeSize = 0x7ffff000;
 
 class Session;
 

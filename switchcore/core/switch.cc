@@ -324,7 +324,7 @@ SendOutcome Switch::send(Node& node, const Outgoing& message) {
     outcome.error = ECONNRESET;
     return outcome;
   }
-  if (node.state_ != Node::State::kConnected) {
+  if (node.network_ == nullptr || node.state_ != Node::State::kConnected) {
     outcome.error = ENOTCONN;
     return outcome;
   }
@@ -580,7 +580,10 @@ NodeView Switch::view(Node& node) {
   if (node.can_receive_) view.queue = node.network_->queue_of(node);
   view.queue_max = node.queue_max_;
   if (node.port_) view.connected_ns = clock_.monotonic - node.connected_at_;
-  if (node.blocking_since_ != 0) view.blocking_ns = clock_.monotonic - node.blocking_since_;
+  if (node.blocking_since_ != 0) {
+    // 0 says that they do not wait.
+    view.blocking_ns = std::max<TimeNs>(1, clock_.monotonic - node.blocking_since_);
+  }
   return view;
 }
 

@@ -254,8 +254,9 @@ struct ipn_explain {
  *
  * ADD: EEXIST; EDQUOT; EINVAL range; EPERM other owner than yourself.
  * GET: needs any of r, w, x (EACCES); ENOENT.
- * SET, END: owner or root (EPERM); ENOENT; SET: EBUSY ports below one in use,
- * or settings that make a new log changed more than 10 times a second.
+ * SET, END: owner or root (EPERM); ENOENT; SET: EBUSY a port that would go is
+ * in use, or more is unread than the new log would hold, or settings that make
+ * a new log changed more than 10 times a second.
  * END: newcomers find nothing; members read what is left, then end-of-file. */
 struct ipn_netcfg {
 	__u32 size, flags;

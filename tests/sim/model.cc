@@ -1,0 +1,628 @@
+// SPDX-License-Identifier: MIT
+#include "tests/sim/model.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace ipn::sim {
+
+using Kind = SendOutcome::Kind;
+
+// Room ------------------------------------------------------------------------------
+
+/// Bytes that stay unused because a record does not wrap.
+std::uint64_t Room::padding(std::uint32_t len) const {
+  const std::uint64_t left = ring_ - head_ % ring_;
+  return record(len) <= left ? 0 : left;
+}
+
+std::uint64_t Room::used() const {
+  if (kept_.empty()) return 0;
+  std::uint64_t used = 0;
+  for (const Kept& kept : kept_) used += kept.epoch == epoch_ ? 0 : record(kept.len);
+  const std::uint64_t begin = kept_.front().epoch == epoch_ ? kept_.front().pos : 0;
+  return used + head_ - begin;
+}
+
+bool Room::fits(std::uint32_t len) const {
+  return kept_.size() < pool_ && used() + padding(len) + record(len) <= ring_;
+}
+
+void Room::append(std::uint64_t number, std::uint32_t len) {
+  head_ += padding(len);
+  kept_.push_back({number, head_, len, epoch_});
+  head_ += record(len);
+}
+
+void Room::release_below(std::uint64_t number) {
+  while (!kept_.empty() && kept_.front().number < number) kept_.pop_front();
+}
+
+void Room::begin_epoch(std::uint64_t ring_bytes, std::uint32_t pool) {
+  ++epoch_;
+  head_ = 0;
+  ring_ = ring_bytes;
+  pool_ = pool;
+}
+
+// Accounts ----------------------------------------------------------------------------
+
+std::map<std::uint32_t, ModelAccount> Model::accounts() const {
+  std::map<std::uint32_t, ModelAccount> accounts;
+  for (const auto& [id, network] : networks) {
+    ++accounts[network.payer].networks;
+    if (network.is_shared()) accounts[network.payer].log_bytes += network.ring();
+  }
+  for (const auto& [id, node] : nodes) {
+    if (node.charged) ++accounts[*node.charged].nodes;
+    const bool own_log = node.receives && !node.network->is_shared();
+    if (own_log) accounts[node.who.uid.value].log_bytes += node.network->ring();
+  }
+  for (const auto& [id, send] : parked) {
+    accounts[send.from->who.uid.value].parked_bytes += send.message.len;
+  }
+  return accounts;
+}
+
+bool Model::over_limit(std::uint32_t uid, std::uint64_t ModelAccount::*what, std::uint64_t more,
+                       std::uint64_t limit) const {
+  if (uid == 0) return false;
+  return accounts()[uid].*what + more > limit;
+}
+
+void Model::drop(ModelNode& node, DropReason reason, std::uint64_t count) {
+  node.drops[static_cast<std::size_t>(reason)] += count;
+  if (node.network != nullptr) node.network->drops[static_cast<std::size_t>(reason)] += count;
+}
+
+// Nodes -------------------------------------------------------------------------------
+
+ModelNode* Model::open(std::uint64_t id) {
+  ModelNode& node = nodes[id];
+  node.id = id;
+  return &node;
+}
+
+void Model::close(ModelNode& node) {
+  if (node.network != nullptr) leave(node, DropReason::kClosed);
+  std::erase_if(done_, [&](const ModelDone& done) { return done.from == &node; });
+  nodes.erase(node.id);
+}
+
+ModelNetwork* Model::find(const std::string& name) {
+  for (auto& [id, network] : networks) {
+    if (network.config.name == name && !network.ending) return &network;
+  }
+  return nullptr;
+}
+
+int Model::make(const NetworkConfig& config, std::uint32_t payer) {
+  if (over_limit(payer, &ModelAccount::networks, 1, limits_.networks_per_uid)) return EDQUOT;
+  ModelNetwork network;
+  network.config = config;
+  network.payer = payer;
+  network.room = Room(network.ring(), config.pool);
+  const bool shared = network.is_shared();
+  if (shared &&
+      over_limit(payer, &ModelAccount::log_bytes, network.ring(), limits_.log_bytes_per_uid)) {
+    return EDQUOT;
+  }
+  network.id = ++last_network_;
+  networks.emplace(network.id, std::move(network));
+  return 0;
+}
+
+int Model::add_network(const NetworkConfig& config, const Credentials& who) {
+  if (find(config.name) != nullptr) return EEXIST;
+  return make(config, who.uid.value);
+}
+
+int Model::bind(ModelNode& node, const NetworkConfig& wanted, const Credentials& who) {
+  if (node.state == Node::State::kEnded) return ECONNRESET;
+  if (node.state != Node::State::kFree) return EISCONN;
+  if (over_limit(who.uid.value, &ModelAccount::nodes, 1, limits_.nodes_per_uid)) return EDQUOT;
+  ModelNetwork* network = find(wanted.name);
+  if (network != nullptr) {
+    const NetworkConfig& config = network->config;
+    if (!access_of(who, config.mode, config.owner, config.group).manage) return EACCES;
+    if (wanted.policy != config.policy) return EPROTO;
+  } else {
+    if (const int error = make(wanted, who.uid.value); error != 0) return error;
+    network = find(wanted.name);
+  }
+  node.state = Node::State::kBound;
+  node.bound = true;
+  node.who = who;
+  node.charged = who.uid.value;
+  node.network = network;
+  network->members.push_back(&node);
+  return 0;
+}
+
+int Model::connect(ModelNode& node, const std::string& name, const Credentials& who,
+                   std::uint32_t roles, std::optional<std::uint32_t> port) {
+  const bool bound = node.state == Node::State::kBound;
+  if (node.state == Node::State::kEnded) return ECONNRESET;
+  if (node.state == Node::State::kConnected) return EISCONN;
+  if (bound && node.network->ending) return ECONNRESET;
+  ModelNetwork* network = bound ? node.network : find(name);
+  if (network == nullptr) return ENOENT;
+  const NetworkConfig& config = network->config;
+  const Access access = access_of(who, config.mode, config.owner, config.group);
+  if (roles == 0) roles = IPN_ROLE_RECV | IPN_ROLE_SEND;
+  const bool receives = access.receive && (roles & IPN_ROLE_RECV) != 0 && !node.shut_receive;
+  const bool sends = access.send && (roles & IPN_ROLE_SEND) != 0 && !node.shut_send;
+  if (!receives && !sends) return EACCES;
+  const std::uint32_t uid = who.uid.value;
+  if (!node.charged && over_limit(uid, &ModelAccount::nodes, 1, limits_.nodes_per_uid)) {
+    return EDQUOT;
+  }
+  std::vector<bool> taken(config.ports);
+  for (const ModelNode* member : network->members) {
+    if (member->state == Node::State::kConnected) taken[member->port] = true;
+  }
+  if (port) {
+    if (*port >= config.ports) return EADDRNOTAVAIL;
+    if (taken[*port]) return EADDRINUSE;
+  } else {
+    const auto free = std::find(taken.begin(), taken.end(), false);
+    if (free == taken.end()) return EADDRNOTAVAIL;
+    port = static_cast<std::uint32_t>(free - taken.begin());
+  }
+  if (receives && !network->is_shared() &&
+      over_limit(uid, &ModelAccount::log_bytes, network->ring(), limits_.log_bytes_per_uid)) {
+    return EDQUOT;
+  }
+  node.state = Node::State::kConnected;
+  node.who = who;
+  if (!node.charged) node.charged = uid;
+  node.port = *port;
+  node.receives = receives;
+  node.sends = sends;
+  if (!bound) network->members.push_back(&node);
+  node.network = network;
+  node.room = Room(network->ring(), config.pool);
+  node.front_since = now;
+  network->front_since = now;
+  return 0;
+}
+
+void Model::stop_receiving(ModelNode& node, DropReason unread) {
+  if (!node.receives) return;
+  ModelNetwork& network = *node.network;
+  drop(node, unread, node.unread.size());
+  node.unread.clear();
+  node.receives = false;
+  node.held_up_since = 0;
+  network.front_since = now;
+  // Who waited for it is tried again, before those who wait for others.
+  network.waiting.insert(network.waiting.end(), node.waiting.begin(), node.waiting.end());
+  node.waiting.clear();
+  release(network);
+}
+
+void Model::stop_sending(ModelNode& node, int error) {
+  if (!node.sends) return;
+  node.sends = false;
+  fail(*node.network, &node, error);
+}
+
+int Model::shutdown(ModelNode& node, bool receive, bool send) {
+  if (node.state == Node::State::kEnded) return ECONNRESET;
+  node.shut_receive |= receive;
+  node.shut_send |= send;
+  if (receive) stop_receiving(node, DropReason::kClosed);
+  if (send) stop_sending(node, EPIPE);
+  return 0;
+}
+
+void Model::leave(ModelNode& node, DropReason unread) {
+  ModelNetwork& network = *node.network;
+  stop_receiving(node, unread);
+  stop_sending(node, ECONNRESET);
+  std::erase(network.members, &node);
+  node.network = nullptr;
+  node.charged.reset();
+  node.bound = false;
+  node.state = Node::State::kEnded;
+  remove_if_unused(network);
+}
+
+void Model::kick(ModelNode& node) { leave(node, DropReason::kEvicted); }
+
+void Model::evict(ModelNode& node) {
+  ++evictions;
+  leave(node, DropReason::kEvicted);
+}
+
+// Networks ----------------------------------------------------------------------------
+
+void Model::remove_if_unused(ModelNetwork& network) {
+  if (!network.members.empty()) return;
+  if (network.config.is_persistent() && !network.ending) return;
+  gone_msgs += network.msgs;
+  gone_bytes += network.bytes;
+  gone_addressed += network.addressed;
+  for (std::size_t i = 0; i < gone_drops.size(); ++i) gone_drops[i] += network.drops[i];
+  networks.erase(network.id);
+}
+
+void Model::end(ModelNetwork& network) {
+  network.ending = true;
+  fail(network, nullptr, ECONNRESET);
+  remove_if_unused(network);
+}
+
+void Model::judge(ModelNetwork& network) {
+  const NetworkConfig& config = network.config;
+  for (ModelNode* node : network.members) {
+    const Access access = access_of(node->who, config.mode, config.owner, config.group);
+    if (node->receives && !access.receive) {
+      stop_receiving(*node, DropReason::kClosed);
+      node->shut_receive = true;
+    }
+    if (node->sends && !access.send) {
+      stop_sending(*node, EPIPE);
+      node->shut_send = true;
+    }
+    node->bound = node->bound && access.manage;
+  }
+}
+
+int Model::change(ModelNetwork& network, const NetworkChange& change) {
+  NetworkConfig wanted = network.config;
+  change.apply_to(wanted);
+  for (const ModelNode* member : network.members) {
+    if (member->state == Node::State::kConnected && member->port >= wanted.ports) return EBUSY;
+  }
+  const NetworkConfig& old = network.config;
+  const bool new_log =
+      wanted.mtu != old.mtu || wanted.pool != old.pool || wanted.log_bytes != old.log_bytes;
+  if (new_log) {
+    if (const int error = renew_logs(network, wanted); error != 0) return error;
+  }
+  const bool judged = wanted.mode != old.mode || wanted.owner != old.owner;
+  if (network.payer == old.owner.value) network.payer = wanted.owner.value;
+  network.config = wanted;
+  network.front_since = now;
+  for (ModelNode* member : network.members) member->front_since = now;
+  if (judged) judge(network);
+  remove_if_unused(network);
+  return 0;
+}
+
+int Model::renew_logs(ModelNetwork& network, const NetworkConfig& wanted) {
+  if (now - network.epochs_since >= kSecond) {
+    network.epochs_since = now;
+    network.epochs = 0;
+  }
+  if (network.epochs >= 10) return EBUSY;
+  const std::uint64_t ring = ring_bytes_for(wanted);
+  const bool lossless = network.config.is_lossless();
+  std::map<std::uint32_t, std::uint64_t> charges;
+  if (network.is_shared()) {
+    if (lossless && network.room.used() > ring) return EBUSY;
+    charges[network.payer] = ring;
+  } else {
+    for (const ModelNode* member : network.members) {
+      if (!member->receives) continue;
+      if (member->room.used() > ring) return EBUSY;
+      charges[member->who.uid.value] += ring;
+    }
+  }
+  for (const auto& [uid, bytes] : charges) {
+    if (over_limit(uid, &ModelAccount::log_bytes, bytes, limits_.log_bytes_per_uid)) return EDQUOT;
+  }
+  ++network.epochs;
+  if (network.is_shared()) {
+    while (!lossless && (network.room.count() > wanted.pool || network.room.used() > ring)) {
+      lose_below(network, network.room.oldest() + 1);
+    }
+    network.room.begin_epoch(ring, wanted.pool);
+  }
+  for (ModelNode* member : network.members) member->room.begin_epoch(ring, wanted.pool);
+  return 0;
+}
+
+// Sending -----------------------------------------------------------------------------
+
+std::vector<ModelNode*> Model::others_of(const ModelNode& from) const {
+  std::vector<ModelNode*> others;
+  for (ModelNode* member : from.network->members) {
+    if (member->receives && member != &from) others.push_back(member);
+  }
+  return others;
+}
+
+std::vector<ModelNode*> Model::receivers_of(const ModelNode& from, const Message& message) const {
+  std::vector<ModelNode*> to = others_of(from);
+  if (from.network->config.policy == kUnicast) {
+    std::erase_if(to, [&](const ModelNode* node) { return node->port + 1 != message.destination; });
+  }
+  return to;
+}
+
+bool Model::has_room(const ModelNetwork& network, const ModelNode& receiver,
+                     std::uint32_t len) const {
+  return network.is_shared() ? network.room.fits(len) : receiver.room.fits(len);
+}
+
+/// One try. `own_queue` is the queue whose front the message is; `refused_by` the
+/// one where it has to wait.
+ModelOutcome Model::attempt(ModelNode& node, const Message& message,
+                            const std::deque<int>* own_queue, std::deque<int>*& refused_by) {
+  ModelNetwork& network = *node.network;
+  if (message.len > network.config.mtu) {
+    drop(node, DropReason::kTooLong);
+    return {Kind::kRefused, EMSGSIZE, 0, 0};
+  }
+  const std::vector<ModelNode*> to = receivers_of(node, message);
+  if (network.config.is_lossless()) {
+    for (ModelNode* receiver : to) {
+      std::deque<int>& queue =
+          network.config.policy == kUnicast ? receiver->waiting : network.waiting;
+      const bool others_wait = &queue != own_queue && !queue.empty();
+      if (others_wait || !has_room(network, *receiver, message.len)) {
+        refused_by = &queue;
+        note_held_up(network);
+        return {Kind::kWouldBlock, 0, 0, 0};
+      }
+    }
+  }
+  ModelOutcome outcome{Kind::kSent, 0, 0, 0};
+  deliver(node, to, message, outcome);
+  ++node.msgs_in;
+  node.bytes_in += message.len;
+  ++network.msgs;
+  network.bytes += message.len;
+  return outcome;
+}
+
+void Model::deliver(ModelNode& from, const std::vector<ModelNode*>& to, const Message& message,
+                    ModelOutcome& outcome) {
+  ModelNetwork& network = *from.network;
+  network.addressed += to.size();
+  if (to.empty()) return drop(from, DropReason::kNoReceiver);
+  if (network.is_shared()) {
+    while (!network.room.fits(message.len)) lose_below(network, network.room.oldest() + 1);
+    network.room.append(network.next_number, message.len);
+    for (ModelNode* receiver : to) {
+      receiver->unread.push_back({message, from.id, network.next_number, 0});
+    }
+    outcome.receivers = static_cast<std::uint32_t>(to.size());
+    outcome.seq = network.next_number++;
+    return release(network);
+  }
+  for (ModelNode* receiver : to) {
+    if (!receiver->room.fits(message.len)) {
+      drop(*receiver, DropReason::kLogFull);
+      ++receiver->lost;
+      continue;
+    }
+    receiver->room.append(receiver->next_number, message.len);
+    receiver->unread.push_back(
+        {message, from.id, receiver->next_number++, std::exchange(receiver->lost, 0)});
+    ++outcome.receivers;
+  }
+}
+
+/// A lossless shared log keeps what somebody has not read, and all behind it.
+void Model::release(ModelNetwork& network) {
+  if (!network.is_shared() || !network.config.is_lossless()) return;
+  std::uint64_t needed = network.next_number;
+  for (const ModelNode* member : network.members) {
+    if (!member->unread.empty()) needed = std::min(needed, member->unread.front().number);
+  }
+  network.room.release_below(needed);
+}
+
+/// A lossy shared log has overwritten everything below `number`.
+void Model::lose_below(ModelNetwork& network, std::uint64_t number) {
+  network.room.release_below(number);
+  for (ModelNode* member : network.members) {
+    while (!member->unread.empty() && member->unread.front().number < number) {
+      member->unread.pop_front();
+      drop(*member, DropReason::kLapped);
+      ++member->lost;
+    }
+  }
+}
+
+ModelOutcome Model::send(ModelNode& node, const Message& message) {
+  ModelOutcome refused;
+  const bool ending = node.network != nullptr && node.network->ending;
+  if (node.state == Node::State::kEnded || ending) {
+    refused.error = ECONNRESET;
+  } else if (node.state != Node::State::kConnected) {
+    refused.error = ENOTCONN;
+  } else if (!node.sends) {
+    drop(node, DropReason::kNotAllowed);
+    refused.error = EPIPE;
+  } else {
+    std::deque<int>* refused_by = nullptr;
+    return attempt(node, message, nullptr, refused_by);
+  }
+  return refused;
+}
+
+int Model::park(ModelNode& node, int id, const Message& message) {
+  std::uint64_t bytes = message.len;
+  for (const auto& [other, send] : parked) bytes += send.from == &node ? send.message.len : 0;
+  if (bytes > limits_.parked_bytes_per_node) return ENOBUFS;
+  parked[id] = {id, &node, message};
+  ModelNetwork& network = *node.network;
+  const bool unicast = network.config.policy == kUnicast;
+  ModelNode& blocker = *receivers_of(node, message).front();
+  std::deque<int>& queue = unicast ? blocker.waiting : network.waiting;
+  TimeNs& front_since = unicast ? blocker.front_since : network.front_since;
+  if (queue.empty()) front_since = now;
+  queue.push_back(id);
+  return 0;
+}
+
+void Model::finish(int id, const ModelOutcome& outcome) {
+  const ModelParked& send = parked.at(id);
+  done_.push_back({id, send.from, send.from->network->id, outcome});
+  parked.erase(id);
+}
+
+void Model::cancel(int id) {
+  for (auto& [other, network] : networks) {
+    std::erase(network.waiting, id);
+    for (ModelNode* member : network.members) std::erase(member->waiting, id);
+  }
+  parked.erase(id);
+  std::erase_if(done_, [id](const ModelDone& done) { return done.id == id; });
+}
+
+void Model::fail(ModelNetwork& network, const ModelNode* only, int error) {
+  const auto fail_in = [&](std::deque<int>& queue) {
+    const std::deque<int> all = std::exchange(queue, {});
+    for (const int id : all) {
+      if (only != nullptr && parked.at(id).from != only) {
+        queue.push_back(id);
+      } else {
+        finish(id, {Kind::kRefused, error, 0, 0});
+      }
+    }
+  };
+  fail_in(network.waiting);
+  for (ModelNode* member : network.members) fail_in(member->waiting);
+  network.front_since = now;
+  for (ModelNode* member : network.members) member->front_since = now;
+}
+
+void Model::retry(ModelNetwork& network, std::deque<int>& queue) {
+  while (!queue.empty()) {
+    const int id = queue.front();
+    const ModelParked send = parked.at(id);
+    std::deque<int>* refused_by = nullptr;
+    const ModelOutcome outcome = attempt(*send.from, send.message, &queue, refused_by);
+    if (refused_by == &queue) return;
+    queue.pop_front();
+    network.front_since = now;
+    if (refused_by != nullptr) {
+      refused_by->push_back(id);
+    } else {
+      finish(id, outcome);
+    }
+  }
+}
+
+std::vector<ModelDone> Model::dispatch() {
+  for (auto& [id, network] : networks) {
+    if (network.ending) continue;
+    retry(network, network.waiting);
+    for (ModelNode* member : network.members) {
+      const std::size_t waiting = member->waiting.size();
+      retry(network, member->waiting);
+      if (member->waiting.size() != waiting) member->front_since = now;
+    }
+  }
+  return std::exchange(done_, {});
+}
+
+// Receiving ---------------------------------------------------------------------------
+
+RecvOutcome::Kind Model::look(const ModelNode& node) const {
+  if (node.state == Node::State::kEnded) return RecvOutcome::Kind::kEnd;
+  if (node.state != Node::State::kConnected) return RecvOutcome::Kind::kRefused;
+  if (!node.unread.empty()) return RecvOutcome::Kind::kMessage;
+  if (!node.receives || node.network->ending) return RecvOutcome::Kind::kEnd;
+  return RecvOutcome::Kind::kWouldBlock;
+}
+
+void Model::consume(ModelNode& node, std::optional<DropReason> discarded) {
+  const Unread unread = node.unread.front();
+  node.unread.pop_front();
+  if (node.network->is_shared()) {
+    node.lost = 0;
+    release(*node.network);
+  } else {
+    node.room.release_below(unread.number + 1);
+  }
+  node.held_up_since = 0;
+  node.front_since = now;
+  node.network->front_since = now;
+  if (discarded) return drop(node, *discarded);
+  ++node.msgs_out;
+  node.bytes_out += unread.message.len;
+}
+
+Readiness Model::readiness(const ModelNode& node) const {
+  Readiness ready;
+  const bool ending = node.network != nullptr && node.network->ending;
+  ready.hangup = node.state == Node::State::kEnded || ending;
+  if (node.network == nullptr || node.state != Node::State::kConnected) {
+    ready.readable = ready.hangup;
+    return ready;
+  }
+  ready.readable = !node.unread.empty() || ending || node.shut_receive;
+  if (ending) return ready;
+  ready.writable = node.shut_send;
+  if (!node.sends) return ready;
+  const ModelNetwork& network = *node.network;
+  const std::vector<ModelNode*> receivers = others_of(node);
+  const bool others_wait = std::any_of(parked.begin(), parked.end(), [&](const auto& entry) {
+    return entry.second.from->network == &network;
+  });
+  const bool room = std::all_of(receivers.begin(), receivers.end(), [&](const ModelNode* to) {
+    return !others_wait && has_room(network, *to, network.config.mtu);
+  });
+  ready.writable = ready.writable || !network.config.is_lossless() || room;
+  return ready;
+}
+
+std::uint32_t Model::peers_of(const ModelNode& node) const {
+  if (node.network == nullptr) return 0;
+  return static_cast<std::uint32_t>(others_of(node).size());
+}
+
+// Deadlines ---------------------------------------------------------------------------
+
+void Model::note_held_up(ModelNetwork& network) {
+  for (ModelNode* member : network.members) {
+    if (member->receives && member->held_up_since == 0) member->held_up_since = now;
+  }
+}
+
+std::string Model::why_not_overdue(const ModelNode& node, TimeNs blocked) const {
+  const ModelNetwork& network = *node.network;
+  const TimeNs deadline = network.config.deadline_ms * kMillisecond;
+  if (!network.config.is_lossless() || deadline == 0) return "its network has no deadline";
+  if (network.ending) return "its network ends";
+  if (node.unread.empty()) return "it has read everything";
+  if (blocked < deadline) return "the deadline is not over";
+  if (node.held_up_since == 0) return "nobody has waited for it";
+  if (now - node.held_up_since < blocked)
+    return "nobody has waited for it that long: " +
+           std::to_string((now - node.held_up_since) / kMillisecond) + " and not " +
+           std::to_string(blocked / kMillisecond) + " ms";
+  const bool holds_tail = node.unread.front().number == network.room.oldest();
+  if (network.is_shared() && !holds_tail) return "others are behind it";
+  return {};
+}
+
+std::string Model::find_missed_deadline() const {
+  for (const auto& [id, network] : networks) {
+    const TimeNs deadline = network.config.deadline_ms * kMillisecond;
+    if (deadline == 0) continue;
+    const auto is_missed = [&](const std::deque<int>& queue, TimeNs since) {
+      if (queue.empty() || now - since < deadline) return false;
+      // Who stands only in its own way harms nobody else.
+      return parked.at(queue.front()).from->unread.empty();
+    };
+    if (is_missed(network.waiting, network.front_since)) {
+      return "senders of " + network.config.name + " have waited longer than its deadline";
+    }
+    for (const ModelNode* member : network.members) {
+      if (is_missed(member->waiting, std::max(member->front_since, network.front_since))) {
+        return "node " + std::to_string(member->id) + " is in the way longer than its deadline";
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace ipn::sim

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "switchcore/core/switch.h"
+#include "tests/sim/model.h"
+
+namespace ipn::sim {
+
+struct Options {
+  std::uint64_t seed = 1;
+  std::uint64_t steps = 3000;
+  bool verbose = false;  ///< every step on stderr
+};
+
+/// A history of the switch: random calls go to it and to the model, and what the
+/// two say is compared. The same seed makes the same history.
+class Simulation final : public SwitchObserver {
+ public:
+  explicit Simulation(const Options& options);
+  ~Simulation();
+
+  /// What differs, or nothing. Ends with everything closed and all accounts empty.
+  std::string run();
+  /// What happened, in counts, to see that a history is worth its name.
+  struct Coverage {
+    std::uint64_t sent = 0, received = 0, parked = 0, completed = 0, lost = 0, evicted = 0,
+                  epochs = 0, woken = 0;
+    Coverage& operator+=(const Coverage& other);
+  };
+  const Coverage& coverage() const { return coverage_; }
+
+ private:
+  struct Client;
+  struct Waiting;
+
+  // Steps of a history.
+  void step();
+  void open();
+  void close(Client& client);
+  void add_network();
+  void bind(Client& client);
+  void connect(Client& client);
+  void send(Client& client);
+  void cancel();
+  void read(Client& client);
+  void want(Client& client);
+  void shut_down(Client& client);
+  void kick(Client& client);
+  void end_network();
+  void change_network();
+  void advance();
+  void dispatch();
+  void close_all();
+
+  // Comparisons.
+  void compare(Client& client);
+  void compare_all();
+  void compare_incoming(const Client& client, const Incoming& incoming);
+  void compare_done(const std::vector<ModelDone>& expected);
+  void compare_wakes();
+  void compare_totals();
+  template <typename A, typename B>
+  void same(const A& real, const B& model, std::string_view what);
+  void differ(const std::string& what);
+
+  void on_networks_changed() override {}
+  void on_evicted(const Network& network, const Node& node, TimeNs blocked_ns) override;
+
+  // Chance.
+  std::uint64_t below(std::uint64_t limit) { return random_() % limit; }
+  bool chance(unsigned percent) { return below(100) < percent; }
+  template <typename T>
+  const T& one_of(const std::vector<T>& all) {
+    return all[below(all.size())];
+  }
+  Client* any_client();
+  ModelNetwork* any_network();
+  Credentials any_user();
+  NetworkConfig any_config();
+  std::string any_name();
+  void note(const std::string& what);
+
+  const Options options_;
+  std::mt19937_64 random_;
+  Clock clock_;
+  Model model_;
+  std::map<std::uint64_t, std::unique_ptr<Client>> clients_;  // outlive the switch
+  std::map<int, std::unique_ptr<Waiting>> waiting_;
+  std::unique_ptr<Switch> switch_;
+  struct Done {
+    int id;
+    SendOutcome outcome;
+  };
+  std::vector<Done> done_;
+  std::uint64_t last_message_ = 0;
+  int last_waiting_ = 0;
+  std::uint64_t at_step_ = 0;
+  std::string difference_;
+  Coverage coverage_;
+};
+
+}  // namespace ipn::sim

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include "bench/options.h"
+
+#include <gtest/gtest.h>
+
+namespace ipn_bench {
+namespace {
+
+using std::chrono::milliseconds;
+
+CommandLine parse(std::vector<const char*> words) {
+  words.insert(words.begin(), "ipn-bench");
+  return parse_command_line(static_cast<int>(words.size()), words.data());
+}
+
+TEST(CommandLine, MeasuresFivePairsOfTwoSecondsOfSixtyFourBytesUnlessTold) {
+  const auto line = parse({"device"});
+  ASSERT_TRUE(line.run) << line.text;
+  ASSERT_EQ(line.options.works.size(), 1u);
+  EXPECT_EQ(line.options.works[0].name, "device");
+  EXPECT_EQ(line.options.size, 64u);
+  EXPECT_EQ(line.options.method.pairs, 5u);
+  EXPECT_EQ(line.options.method.run, milliseconds(2000));
+  EXPECT_EQ(line.options.method.warm_up, milliseconds(500));
+  EXPECT_FALSE(line.options.json);
+  EXPECT_FALSE(line.options.progress);
+  EXPECT_FALSE(line.options.device.has_value());
+  EXPECT_FALSE(line.options.null_device.has_value());
+}
+
+TEST(CommandLine, TakesItsOptions) {
+  const auto line = parse({"device", "--size", "1500", "--seconds", "0.25", "--runs", "3",
+                           "--warm-up", "0.1", "--json", "--progress", "--device", "/dev/ipn",
+                           "--device-pid", "7", "--null-device", "/n", "--null-pid", "8"});
+  ASSERT_TRUE(line.run) << line.text;
+  EXPECT_EQ(line.options.size, 1500u);
+  EXPECT_EQ(line.options.method.run, milliseconds(250));
+  EXPECT_EQ(line.options.method.pairs, 3u);
+  EXPECT_EQ(line.options.method.warm_up, milliseconds(100));
+  EXPECT_TRUE(line.options.json);
+  EXPECT_TRUE(line.options.progress);
+  EXPECT_EQ(line.options.device, "/dev/ipn");
+  EXPECT_EQ(line.options.device_pid, 7);
+  EXPECT_EQ(line.options.null_device, "/n");
+  EXPECT_EQ(line.options.null_pid, 8);
+}
+
+TEST(CommandLine, AllIsEveryWork) {
+  const auto line = parse({"all"});
+  ASSERT_TRUE(line.run) << line.text;
+  EXPECT_EQ(line.options.works.size(), all_works().size());
+}
+
+TEST(CommandLine, RefusesAnUnknownWorkAndListsWhatThereIs) {
+  const auto line = parse({"fanout"});
+  EXPECT_FALSE(line.run);
+  EXPECT_EQ(line.status, 2);
+  EXPECT_EQ(line.text, "fanout: no such work; there is: device, all (see: ipn-bench --help)");
+}
+
+TEST(CommandLine, AsksForAWork) {
+  const auto line = parse({});
+  EXPECT_EQ(line.status, 2);
+  EXPECT_EQ(line.text, "no work was named; there is: device, all (see: ipn-bench --help)");
+}
+
+TEST(CommandLine, RefusesValuesOutOfRange) {
+  const std::vector<std::vector<const char*>> wrong{
+      {"device", "--size", "0"},
+      {"device", "--size", "65537"},
+      {"device", "--size", "-1"},
+      {"device", "--size", "many"},
+      {"device", "--seconds", "0"},
+      {"device", "--seconds", "nan"},
+      {"device", "--runs", "0"},
+      {"device", "--warm-up", "-1"},
+      {"device", "--seconds"},
+      {"device", "--unknown"},
+      {"device", "--device-pid", "1"},
+      {"device", "--null-pid", "1"},
+      {"device", "--device", "/d", "--device-pid", "0"},
+      {"device", "device"}};
+  for (const auto& words : wrong) {
+    const auto line = parse(words);
+    EXPECT_FALSE(line.run) << words.back();
+    EXPECT_EQ(line.status, 2) << words.back();
+    EXPECT_NE(line.text, "") << words.back();
+  }
+}
+
+TEST(CommandLine, PrintsHelpAndVersionWithSuccess) {
+  for (const char* word : {"--help", "--version"}) {
+    const auto line = parse({word});
+    EXPECT_FALSE(line.run);
+    EXPECT_EQ(line.status, 0);
+    EXPECT_NE(line.text.find("ipn-bench"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace ipn_bench
