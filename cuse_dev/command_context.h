@@ -26,8 +26,14 @@ struct Context {
   const CommandRequest& request;
 
   Switch& core() const { return device.core(); }
-  Credentials who() const { return device.identify(request.caller); }
+  /// Read once per request: the caller cannot change while it waits.
+  const Credentials& who() const {
+    if (!who_) who_ = device.identify(request.caller);
+    return *who_;
+  }
   std::uint32_t nr() const { return _IOC_NR(request.command); }
+
+  mutable std::optional<Credentials> who_{};
 };
 
 inline Error malformed(std::string text) { return {EINVAL, std::move(text)}; }
@@ -66,6 +72,21 @@ std::optional<T> head_of(std::span<const std::byte> in) {
   T head;
   std::memcpy(&head, in.data(), sizeof head);
   return head;
+}
+
+/// The structure that the program means, by the rules of size in ipn/ioctl.h.
+template <typename T>
+Result<T> structure_of(const Context& context) {
+  const auto in = context.request.in;
+  T argument{};
+  std::memcpy(&argument, in.data(), std::min(in.size(), sizeof argument));
+  if (in.size() < 8 || argument.size != in.size()) return wrong_size();
+  if (in.size() > sizeof argument && !is_zero(in.subspan(sizeof argument))) {
+    return Error{E2BIG,
+                 "structure: its end is unknown to this daemon (leave it zero, or use a newer "
+                 "daemon)"};
+  }
+  return argument;
 }
 
 /// Answers with the errno, and remembers why.

@@ -21,23 +21,13 @@ namespace {
 /// Runs `command` on the structure by the rules of size, and answers.
 template <typename T, Result<void> (*command)(const Context&, T&)>
 void run_fixed(const Context& context, Call call) {
-  const auto in = context.request.in;
-  T argument{};
-  std::memcpy(&argument, in.data(), std::min(in.size(), sizeof argument));
-  if (in.size() < 8 || argument.size != in.size()) {
-    return refuse(context, call, wrong_size());
-  }
-  if (in.size() > sizeof argument && !is_zero(in.subspan(sizeof argument))) {
-    return refuse(context, call,
-                  {E2BIG,
-                   "structure: its end is unknown to this daemon (leave it zero, or use a "
-                   "newer daemon)"});
-  }
-  if (auto done = command(context, argument); !done) return refuse(context, call, done.error());
-  const std::size_t filled = std::min(in.size(), sizeof argument);
-  argument.size = static_cast<__u32>(filled);
+  auto argument = structure_of<T>(context);
+  if (!argument) return refuse(context, call, argument.error());
+  if (auto done = command(context, *argument); !done) return refuse(context, call, done.error());
+  const std::size_t filled = std::min(context.request.in.size(), sizeof(T));
+  argument->size = static_cast<__u32>(filled);
   call.ioctl(
-      0, std::as_bytes(std::span(&argument, 1)).first(std::min(filled, context.request.out_size)));
+      0, std::as_bytes(std::span(&*argument, 1)).first(std::min(filled, context.request.out_size)));
 }
 
 // The table -------------------------------------------------------------------

@@ -208,11 +208,8 @@ void receive(const Context& context, Call call) {
 }
 
 void wait_peers(const Context& context, Call call) {
-  const auto request = head_of<ipn_wait_peers>(context.request.in);
-  if (!request || request->size != context.request.in.size() ||
-      request->size != sizeof(ipn_wait_peers)) {
-    return refuse(context, call, wrong_size());
-  }
+  const auto request = structure_of<ipn_wait_peers>(context);
+  if (!request) return refuse(context, call, request.error());
   if (request->flags != 0) return refuse(context, call, unknown_flags());
   context.file.wait_peers(std::move(call), *request);
 }

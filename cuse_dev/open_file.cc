@@ -320,7 +320,8 @@ bool OpenFile::answer_wait(ParkedWait& wait) {
   if (peers < wait.request.readers) return false;
   ipn_wait_peers answer = wait.request;
   answer.readers = peers;
-  wait.call.ioctl(0, bytes_of(answer));
+  answer.size = std::min<__u32>(wait.request.size, sizeof answer);  // as much as it knows
+  wait.call.ioctl(0, bytes_of(answer).first(answer.size));
   return true;
 }
 

@@ -108,7 +108,9 @@ void Daemon::on_round_end() {
   device_.expire();
   if (state_changed_ && !saving_ && !is_ending()) save_state();
   const bool time_over = is_ending() && clock_.monotonic >= end_of_state_;
-  if (state_ == State::kDraining && (time_over || core_.totals().connected == 0)) leave();
+  // Nodes have read what is left, and what they were promised to keep is kept.
+  const bool drained = core_.totals().connected == 0 && !saving_;
+  if (state_ == State::kDraining && (time_over || drained)) leave();
   if (state_ == State::kLeaving && time_over) state_ = State::kOver;
 }
 

@@ -30,7 +30,7 @@ bool is_still_there(int fd, const std::string& path) {
 }
 
 Result<UniqueFd> open_lock(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0644));
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600));
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0) {
     return system_error(errno, path, "choose a place where you may make files");

@@ -16,7 +16,8 @@
  *    The daemon finds the command by (type, nr) and takes the size from the
  *    number, so that a structure can grow: input shorter than the daemon's
  *    structure is completed with zeros, longer input must be zero behind what
- *    the daemon knows (else E2BIG), output is cut to what was asked for.
+ *    the daemon knows (else E2BIG), output is cut to what was asked for. (What
+ *    follows struct ipn_opt, ipn_msg and ipn_list is data, not structure.)
  *  - Structures begin with `size` and `flags`, except struct ipn_msg. `size`
  *    equals the size in the number (else EINVAL); on return it is the number
  *    of bytes that the daemon filled in.
@@ -113,8 +114,8 @@ enum ipn_drop {
 #define IPN_DROP_SLOTS 16 /* length of the `drops` arrays */
 
 /* IPN_IOC_VERSION. A program may say its own `abi`; if that differs from the
- * daemon's, the answer still comes, but this open file can no longer bind,
- * connect or manage (EPROTONOSUPPORT). */
+ * daemon's, the answer still comes, but every other ioctl of this open file but
+ * EXPLAIN and CHECK is refused with EPROTONOSUPPORT. */
 struct ipn_version {
 	__u32 size, flags;
 	__u32 abi;                    /* in: the program's, or 0; out: the daemon's */
@@ -188,7 +189,8 @@ struct ipn_shutdown {
  * write in header mode, and of IPN_IOC_SEND and IPN_IOC_RECV.
  *
  * Sending: hdr is 64, len the number of payload bytes behind it, flags one of
- * those marked "in", cookie as you like, everything else zero.
+ * those marked "in", peer a destination where the policy has such (else 0:
+ * EOPNOTSUPP), cookie as you like, everything else zero.
  * Receiving: len is the true length; if the buffer was shorter the rest is
  * lost and IPN_MSG_TRUNC is set. */
 struct ipn_msg {
@@ -255,8 +257,9 @@ struct ipn_explain {
  * ADD: EEXIST; EDQUOT; EINVAL range; EPERM other owner than yourself.
  * GET: needs any of r, w, x (EACCES); ENOENT.
  * SET, END: owner or root (EPERM); ENOENT; SET: EBUSY a port that would go is
- * in use, or more is unread than the new log would hold, or settings that make
- * a new log changed more than 10 times a second.
+ * in use, or more is unread than the new log would hold, or it would make the
+ * logs of other users' nodes larger, or settings that make a new log changed
+ * more than 10 times a second.
  * END: newcomers find nothing; members read what is left, then end-of-file. */
 struct ipn_netcfg {
 	__u32 size, flags;
