@@ -99,7 +99,7 @@ class Call {
 class RequestHandler {
  public:
   /// `flags` are those of open(2).
-  virtual void open(Call call, int flags) = 0;
+  virtual void open(Call call, const Caller& caller, int flags) = 0;
   /// `nonblocking`: O_NONBLOCK is set on the file now.
   virtual void read(Call call, FileHandle file, std::size_t size, std::uint64_t offset,
                     bool nonblocking) = 0;

@@ -78,18 +78,14 @@ struct RecordBuffer {
   }
 };
 
-bool may_see(const Network& network, const Credentials& who) {
-  return who.uid == network.config().owner || network.access_of(who).any();
-}
-
 void list_networks(const Context& context, const Credentials& who, ipn_list& head,
                    RecordBuffer& records) {
   head.rec = sizeof(ipn_net_record);
   context.core().for_each_network(NetworkId{head.cursor}, [&](Network& network) {
-    const bool seen = may_see(network, who);
+    const bool seen = network.is_visible_to(who);
     if (seen && !records.add(record_of(network))) return false;
     head.n += seen ? 1 : 0;
-    head.cursor = network.id().value;
+    if (seen) head.cursor = network.id().value;
     return true;
   });
 }
@@ -98,12 +94,12 @@ void list_nodes(const Context& context, const Credentials& who, ipn_list& head,
                 RecordBuffer& records) {
   head.rec = sizeof(ipn_node_record);
   context.core().for_each_node(NodeId{head.cursor}, [&](Node& node) {
-    const Network* network = node.network();
-    const bool meant = network != nullptr && (head.net == 0 || head.net == network->id().value);
-    const bool seen = meant && may_see(*network, who);
+    const Network& network = *node.network();
+    const bool meant = head.net == 0 || head.net == network.id().value;
+    const bool seen = meant && network.is_visible_to(who);
     if (seen && !records.add(record_of(context.core().view(node)))) return false;
     head.n += seen ? 1 : 0;
-    head.cursor = node.id().value;
+    if (seen) head.cursor = node.id().value;
     return true;
   });
 }

@@ -113,23 +113,13 @@ Result<ipn_opt> option_head(const Context& context) {
   return *head;
 }
 
-/// True if the option is one of the network's policy; EPROTONOSUPPORT if the
-/// level is nobody's.
-Result<bool> is_policy_level(const Context& context, const ipn_opt& head) {
-  if (head.level == 0) return false;
-  const Network* network = context.file.node().network();
-  if (network != nullptr && std::cmp_equal(network->config().policy, head.level)) return true;
-  return Error{EPROTONOSUPPORT,
-               "level " + std::to_string(head.level) +
-                   ": neither 0 nor the policy of this node's network (0 for options of IPN)"};
-}
-
 Result<void> set_option_value(const Context& context, const ipn_opt& head) {
   const auto value = context.request.in.subspan(sizeof(ipn_opt), head.len);
-  auto policy_level = is_policy_level(context, head);
-  if (!policy_level) return policy_level.error();
   Node& node = context.file.node();
-  if (*policy_level) return context.core().set_policy_option(node, head.name, value);
+  if (head.level != 0) {
+    const auto policy = static_cast<std::uint32_t>(head.level);
+    return context.core().set_policy_option(node, policy, head.name, value);
+  }
   std::uint32_t number = 0;
   if (value.size() != sizeof number) return malformed("len: not that of the option (4, one __u32)");
   std::memcpy(&number, value.data(), sizeof number);
@@ -154,10 +144,11 @@ namespace {
 
 Result<std::size_t> get_option_value(const Context& context, const ipn_opt& head,
                                      std::span<std::byte> value) {
-  auto policy_level = is_policy_level(context, head);
-  if (!policy_level) return policy_level.error();
   Node& node = context.file.node();
-  if (*policy_level) return context.core().get_policy_option(node, head.name, value);
+  if (head.level != 0) {
+    const auto policy = static_cast<std::uint32_t>(head.level);
+    return context.core().get_policy_option(node, policy, head.name, value);
+  }
   std::uint32_t number = context.file.header_mode() ? 1 : 0;
   if (value.size() < sizeof number)
     return malformed("len: less than that of the option (4, one __u32)");

@@ -74,14 +74,27 @@ void Device::close(FileHandle handle) {
   Slot& slot = slots_[index_of(handle)];
   slot.file.reset();
   ++slot.generation;
+  if (--open_files_[slot.uid] == 0) open_files_.erase(slot.uid);
   free_slots_.push_back(index_of(handle));
+}
+
+/// A free node costs little and is charged to nobody, so their number is bounded:
+/// half of all for one user, and the last ones are root's, who has to be able to
+/// look.
+bool Device::may_open(std::uint32_t uid) const {
+  if (Accounts::is_exempt(Uid{uid})) return true;
+  const std::uint32_t all = core_.limits().open_nodes;
+  const auto own = open_files_.find(uid);
+  const bool has_share = own == open_files_.end() || own->second < all / 2;
+  return has_share && slots_.size() - free_slots_.size() < all - all / 64;
 }
 
 // Requests --------------------------------------------------------------------
 
-void Device::open(Call call, int flags) {
+void Device::open(Call call, const Caller& caller, int flags) {
   ++requests_;
   if (stopping_) return call.error(ENODEV);
+  if (!may_open(caller.uid)) return call.error(ENFILE);
   const FileHandle handle = free_handle();
   Slot& slot = slots_[index_of(handle)];
   // The file is the sink of its node, and needs the node to be made.
@@ -92,6 +105,8 @@ void Device::open(Call call, int flags) {
     return call.error(ok.error().code);
   }
   free_slots_.pop_back();
+  slot.uid = caller.uid;
+  ++open_files_[caller.uid];
   const int access = flags & O_ACCMODE;
   if (auto ok = core_.shutdown(slot.file->node(), access == O_WRONLY, access == O_RDONLY); !ok) {
     close(handle);

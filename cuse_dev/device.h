@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "cuse_dev/call.h"
@@ -44,7 +45,7 @@ class Device final : public RequestHandler, private Timeouts {
   void expire();
 
   // RequestHandler
-  void open(Call call, int flags) override;
+  void open(Call call, const Caller& caller, int flags) override;
   void read(Call call, FileHandle file, std::size_t size, std::uint64_t offset,
             bool nonblocking) override;
   void write(Call call, FileHandle file, std::span<const std::byte> data, std::uint64_t offset,
@@ -68,12 +69,14 @@ class Device final : public RequestHandler, private Timeouts {
  private:
   struct Slot {
     std::uint32_t generation = 0;
+    std::uint32_t uid = 0;  ///< who opened the file
     std::unique_ptr<OpenFile> file;
   };
 
   OpenFile* find(FileHandle handle);
   FileHandle free_handle();
   void close(FileHandle handle);
+  bool may_open(std::uint32_t uid) const;
 
   // Timeouts
   TimeNs now() const override { return clock_.monotonic; }
@@ -89,6 +92,7 @@ class Device final : public RequestHandler, private Timeouts {
   std::multimap<TimeNs, FileHandle> timeouts_;  ///< outlives the files, which remove theirs
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
+  std::unordered_map<std::uint32_t, std::uint32_t> open_files_;  ///< by uid
   std::uint64_t requests_ = 0;
   std::uint64_t bad_requests_ = 0;
 };

@@ -27,6 +27,7 @@ namespace {
 /// Longest write that the kernel may send in one request; above the longest
 /// message, so that messages are never cut (docs/architecture.md).
 constexpr unsigned kMaxWrite = 131072;
+constexpr unsigned kMaxBackground = 65535;
 constexpr std::size_t kBufferBytes = kMaxWrite + 4096;
 
 /// The longest write(2), so that none reaches behind the end of the file: one that
@@ -109,7 +110,8 @@ bool is_nonblocking(const fuse_file_info* file) { return (file->flags & O_NONBLO
 
 void do_open(fuse_req_t request, fuse_file_info* file) {
   Session& session = Session::of(request);
-  session.handler().open(session.call(request), file->flags);
+  const Caller caller = caller_of(request);
+  session.handler().open(session.call(request), caller, file->flags);
 }
 
 void do_read(fuse_req_t request, std::size_t size, off_t offset, fuse_file_info* file) {
@@ -170,8 +172,13 @@ void file_init(void*, fuse_conn_info* connection) {
   connection->max_write = kMaxWrite;
   connection->max_readahead = 0;
   // Messages are small and must come whole: no splice. O_TRUNC has nothing to cut.
-  connection->want &= ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
-                                             FUSE_CAP_SPLICE_MOVE | FUSE_CAP_ATOMIC_O_TRUNC);
+  // Asynchronous direct io: the kernel sends no INTERRUPT for it, so that a process
+  // whose read waits could never be ended.
+  connection->want &=
+      ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+                             FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_ASYNC_DIO);
+  // RELEASE is a background request here; none may wait behind others.
+  connection->max_background = kMaxBackground;
 }
 
 struct stat attributes(const FileOptions& file) {

@@ -39,13 +39,22 @@ std::optional<std::uint32_t> take_number(std::string_view& text, int base) {
   return value;
 }
 
+/// A program chooses its name, and ours goes into logs and onto terminals.
+std::string printable(std::string_view name) {
+  std::string text(name);
+  for (char& c : text) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return text;
+}
+
 }  // namespace
 
 Credentials parse_status(const Caller& caller, std::string_view status) {
   Credentials who;
   who.uid = Uid{caller.uid};
   who.gid = Gid{caller.gid};
-  if (const auto name = field(status, "Name")) who.program = *name;
+  if (const auto name = field(status, "Name")) who.program = printable(*name);
   if (auto umask = field(status, "Umask")) who.umask = take_number(*umask, 8).value_or(0077);
   if (auto pid = field(status, "Tgid")) who.pid = take_number(*pid, 10).value_or(0);
   if (auto groups = field(status, "Groups")) {

@@ -8,7 +8,7 @@
 
 namespace ipn::device {
 
-void NullDevice::open(Call call, int) { call.opened({}); }
+void NullDevice::open(Call call, const Caller&, int) { call.opened({}); }
 
 void NullDevice::read(Call call, FileHandle, std::size_t size, std::uint64_t, bool) {
   static constexpr std::array<std::byte, 64> kZeros{};

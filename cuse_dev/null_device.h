@@ -10,7 +10,7 @@ namespace ipn::device {
 /// and the loop cost; the rest of a call on the real device is ours.
 class NullDevice final : public RequestHandler {
  public:
-  void open(Call call, int flags) override;
+  void open(Call call, const Caller& caller, int flags) override;
   void read(Call call, FileHandle file, std::size_t size, std::uint64_t offset,
             bool nonblocking) override;
   void write(Call call, FileHandle file, std::span<const std::byte> data, std::uint64_t offset,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <poll.h>
 #include <utility>
@@ -55,11 +56,12 @@ struct OpenFile::ParkedRead final : Interruptible {
   ParkedRead(OpenFile& f, Call c, const ReadForm& how) : file(f), call(std::move(c)), form(how) {}
   void on_interrupt() override {
     file.refuse(call, form.ioctl ? kNrReceive : kCallRead, EINTR);
-    file.reads_.remove_if([this](const ParkedRead& read) { return &read == this; });
+    file.reads_.erase(self);
   }
   OpenFile& file;
   Call call;
   ReadForm form;
+  std::list<ParkedRead>::iterator self;
 };
 
 struct OpenFile::ParkedWrite final : ParkedSend, Interruptible {
@@ -75,6 +77,7 @@ struct OpenFile::ParkedWrite final : ParkedSend, Interruptible {
   std::optional<ipn_msg> ioctl_header;
   std::size_t bytes_taken;  ///< what write(2) returns
   std::vector<std::byte> payload;
+  std::list<ParkedWrite>::iterator self;
 };
 
 struct OpenFile::ParkedWait final : Interruptible {
@@ -85,12 +88,13 @@ struct OpenFile::ParkedWait final : Interruptible {
   }
   void on_interrupt() override {
     file.refuse(call, kNrWaitPeers, EINTR);
-    file.waits_.remove_if([this](const ParkedWait& wait) { return &wait == this; });
+    file.waits_.erase(self);
   }
   OpenFile& file;
   Call call;
   ipn_wait_peers request;
   std::optional<Timeouts::Timeout> timeout;
+  std::list<ParkedWait>::iterator self;
 };
 
 OpenFile::OpenFile(Switch& core, FileHandle handle, Transport& door, Timeouts& timeouts)
@@ -153,6 +157,7 @@ void OpenFile::receive_or_park(Call call, const ReadForm& form, bool nonblocking
   if (reads_.empty() && try_receive(call, form)) return;
   if (nonblocking) return refuse(call, form.ioctl ? kNrReceive : kCallRead, EAGAIN);
   ParkedRead& parked = reads_.emplace_back(*this, std::move(call), form);
+  parked.self = std::prev(reads_.end());
   renew_wants();
   parked.call.watch_interrupt(&parked);  // may have answered it already
 }
@@ -260,6 +265,7 @@ void OpenFile::send_or_park(Call call, const Outgoing& message,
     return renew_wants();
   }
   ParkedWrite& parked = writes_.emplace_back(*this, std::move(call), ioctl_header, bytes);
+  parked.self = std::prev(writes_.end());
   const auto payload = message.payload.first;
   parked.payload.assign(payload.begin(), payload.end());
   parked.message = {{parked.payload, {}}, message.destination};
@@ -291,9 +297,7 @@ void OpenFile::on_send_done(ParkedSend& send, const SendOutcome& outcome) {
   forget(parked);
 }
 
-void OpenFile::forget(const ParkedWrite& parked) {
-  writes_.remove_if([&parked](const ParkedWrite& write) { return &write == &parked; });
-}
+void OpenFile::forget(const ParkedWrite& parked) { writes_.erase(parked.self); }
 
 // Waiting ---------------------------------------------------------------------
 
@@ -301,6 +305,7 @@ void OpenFile::wait_peers(Call call, const ipn_wait_peers& request) {
   ParkedWait wait(*this, std::move(call), request);
   if (answer_wait(wait)) return;
   ParkedWait& parked = waits_.emplace_back(*this, std::move(wait.call), request);
+  parked.self = std::prev(waits_.end());
   if (request.timeout_ms != 0) {
     parked.timeout = timeouts_.add(timeouts_.now() + request.timeout_ms * kMillisecond, handle_);
   }

@@ -48,6 +48,11 @@ void KeptNetworks::configure(const std::vector<NetworkConfig>& networks) {
     ++count[static_cast<std::size_t>(outcome)];
     if (outcome != Outcome::kFailed) configured_.insert(network.name);
   }
+  core_.for_each_network({}, [&](const Network& network) {
+    const bool configured = configured_.find(network.config().name) != configured_.end();
+    if (!network.is_ending()) core_.set_exempt(network.id(), configured);
+    return true;
+  });
   const auto of = [&](Outcome outcome) { return count[static_cast<std::size_t>(outcome)]; };
   if (networks.empty()) return;
   journal_.info("configuration: " + counted(of(Outcome::kAdded), "network") + " made, " +
@@ -76,6 +81,7 @@ KeptNetworks::Outcome KeptNetworks::change(const Network& network, const Network
         wanted.name + ", then read the configuration again)");
     return Outcome::kFailed;
   }
+  core_.set_exempt(network.id(), true);
   const NetworkChange change = difference(is, wanted);
   if (is_empty(change)) return Outcome::kSame;
   const auto changed = core_.change_network(network.id(), change, 0, Credentials{});

@@ -37,22 +37,19 @@ class LogWriter {
   LogWriter(std::span<std::byte> memory, std::uint64_t epoch, std::uint64_t first_seq);
 
   std::uint64_t capacity() const { return capacity_; }
-  std::uint64_t next_seq() const { return head_seq_; }
   std::uint64_t head_pos() const { return head_pos_; }
   std::uint64_t tail_pos() const { return tail_pos_; }
 
   /// Bytes that append() of such a message would use now, with its padding.
   std::uint64_t cost(std::uint64_t payload_bytes) const;
-  bool fits(std::uint64_t payload_bytes) const {
-    return cost(payload_bytes) <= capacity_ - (head_pos_ - tail_pos_);
-  }
 
   /// Gives up everything before record `seq` at `pos`: stored before any of it
   /// is overwritten.
   void release_to(std::uint64_t seq, std::uint64_t pos);
 
   /// Writes a record and publishes it. `record.len` and `record.seq` are filled
-  /// in here. The caller has checked fits(). Returns the position of the record.
+  /// in here. The caller has made sure by cost() that there is room. Returns the position of the
+  /// record.
   std::uint64_t append(ipn_log_record record, const Pieces& payload, std::uint64_t time_us);
 
   /// The payload of the record at `pos`, which the caller knows to be there.

@@ -65,16 +65,9 @@ int shake_hands(ipn_node& node) {
 
 // In header mode an empty message and the end of the network differ.
 int choose_header_mode(ipn_node& node) {
-  struct {
-    ipn_opt option;
-    std::uint32_t value;
-  } request{};
-  request.option.size = sizeof request.option + sizeof request.value;
-  request.option.name = IPN_OPT_HEADER;
-  request.option.len = sizeof request.value;
-  request.value = 1;
-  const long result = restarting(
-      node, [&] { return ioctl(node.fd, IPN_IOC_SETOPT(sizeof request.value), &request); });
+  OptionRequest request(IPN_OPT_HEADER, 1);
+  const long result =
+      restarting(node, [&] { return ioctl(node.fd, OptionRequest::kSet, &request); });
   return result < 0 ? fail_handshake(node.device, static_cast<int>(-result)) : 0;
 }
 

@@ -31,17 +31,6 @@ int join(ipn_node& node, Call call, unsigned long request, const char* name, uns
   return 0;
 }
 
-struct OptionRequest {
-  ipn_opt option{};
-  std::uint32_t value = 0;
-
-  OptionRequest(unsigned name, std::uint32_t given) : value(given) {
-    option.size = sizeof option + sizeof value;
-    option.name = name;
-    option.len = sizeof value;
-  }
-};
-
 // Milliseconds of a clock that only goes forward.
 std::int64_t now_ms() {
   timespec now{};
@@ -139,7 +128,7 @@ int ipn_setopt(struct ipn_node* node, unsigned name, uint32_t value) {
   if (node == nullptr) return -EINVAL;
   if (name == IPN_OPT_HEADER) return fail(*node, Call::kSetOption, EINVAL, Why::kHeaderOption);
   libipn::OptionRequest request(name, value);
-  const int result = control(*node, Call::kSetOption, IPN_IOC_SETOPT(sizeof value), &request);
+  const int result = control(*node, Call::kSetOption, libipn::OptionRequest::kSet, &request);
   return result < 0 ? result : 0;
 }
 
@@ -148,7 +137,7 @@ int ipn_getopt(struct ipn_node* node, unsigned name, uint32_t* value) {
   if (node == nullptr) return -EINVAL;
   if (value == nullptr) return fail(*node, Call::kGetOption, EINVAL, Why::kNullPointer);
   libipn::OptionRequest request(name, 0);
-  const int result = control(*node, Call::kGetOption, IPN_IOC_GETOPT(sizeof *value), &request);
+  const int result = control(*node, Call::kGetOption, libipn::OptionRequest::kGet, &request);
   if (result < 0) return result;
   *value = request.value;
   return 0;

@@ -5,7 +5,6 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
@@ -23,30 +22,37 @@ Failure system_failure(Call call, long error, std::uint16_t nr) {
 
 bool is_nonblocking(const ipn_node& node) { return (node.flags & IPN_NONBLOCK) != 0; }
 
-// A read has no flags. There is one receiver, so what poll() sees stays.
-// Returns 0, or -errno if a read would wait.
-long check_readable(const ipn_node& node) {
-  pollfd descriptor{node.fd, POLLIN, 0};
-  const long ready = restarting(node, [&] { return poll(&descriptor, 1, 0); });
-  if (ready < 0) return ready;
-  return ready == 0 ? -EAGAIN : 0;
+// Looks at the next message without taking it: its header, and behind that the
+// `size` bytes of its payload from `offset` on. 0 or -errno.
+long look(const ipn_node& node, ipn_msg& header, std::size_t offset, std::size_t size, bool wait) {
+  header = {};
+  header.hdr = IPN_MSG_HDR;
+  header.flags = static_cast<std::uint16_t>(IPN_MSG_PEEK | (wait ? 0 : IPN_MSG_DONTWAIT));
+  header.peer = offset;
+  const long result = restarting(node, [&] { return ioctl(node.fd, IPN_IOC_RECV(size), &header); });
+  if (result < 0) return result;
+  return header.hdr == 0 ? -ENODATA : 0;
 }
 
-ssize_t receive_failed(ipn_node& node, Call call, long result, std::uint16_t nr) {
-  return fail(node, system_failure(call, -result, nr));
+// `result` is what look() returned.
+ssize_t look_failed(ipn_node& node, Call call, long result) {
+  if (result == -ENODATA) return fail(node, Call::kReceive, ENODATA, Why::kEnd);
+  return fail(node, system_failure(call, -result, _IOC_NR(IPN_IOC_RECV(0))));
 }
 
 // Takes one message; waits if `wait` is true or the node is non-blocking anyway.
 ssize_t take(ipn_node& node, ipn_msg* header, void* data, std::size_t size, bool wait) {
   if (!wait && !is_nonblocking(node)) {
-    const long error = check_readable(node);
-    if (error != 0) return receive_failed(node, Call::kReceive, error, kReadNr);
+    // A read has no flags. There is one receiver, so what is seen here stays.
+    ipn_msg next;
+    const long error = look(node, next, 0, 0, false);
+    if (error != 0) return look_failed(node, Call::kReceive, error);
   }
   alignas(kHeader) ipn_msg read_header;
   iovec segments[2] = {{&read_header, kHeader},
                        {data, size < IPN_MSG_MAX ? size : std::size_t{IPN_MSG_MAX}}};
   const long length = restarting(node, [&] { return readv(node.fd, segments, size == 0 ? 1 : 2); });
-  if (length < 0) return receive_failed(node, Call::kReceive, length, kReadNr);
+  if (length < 0) return fail(node, system_failure(Call::kReceive, -length, kReadNr));
   if (length == 0) return fail(node, Call::kReceive, ENODATA, Why::kEnd);
   if (length < static_cast<long>(kHeader) || read_header.hdr != kHeader) {
     return fail(node, Call::kReceive, EPROTO, Why::kForeignAnswer);
@@ -62,19 +68,6 @@ struct PeekRequest {
 };
 static_assert(sizeof(PeekRequest) >= IPN_IOC_SIZE_MAX);
 
-// Looks at `size` bytes of the next message from `offset` on.
-long peek_piece(ipn_node& node, PeekRequest& request, std::size_t offset, std::size_t size,
-                bool wait) {
-  request.header = {};
-  request.header.hdr = IPN_MSG_HDR;
-  request.header.flags = static_cast<std::uint16_t>(IPN_MSG_PEEK | (wait ? 0 : IPN_MSG_DONTWAIT));
-  request.header.peer = offset;
-  const long result =
-      restarting(node, [&] { return ioctl(node.fd, IPN_IOC_RECV(size), &request); });
-  if (result < 0) return result;
-  return request.header.hdr == 0 ? -ENODATA : 0;
-}
-
 std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
 
 // The next message in pieces. A lossy network may overwrite it meanwhile; then
@@ -85,7 +78,7 @@ long peek_whole(ipn_node& node, PeekRequest& request, ipn_msg& first, unsigned c
   std::size_t wanted = size;
   do {
     const std::size_t piece = smaller(wanted - done, sizeof request.data);
-    const long error = peek_piece(node, request, done, piece, wait);
+    const long error = look(node, request.header, done, piece, wait);
     if (error != 0) return error;
     if (done == 0 || request.header.seq != first.seq) {
       const bool changed = done != 0;
@@ -110,8 +103,7 @@ ssize_t peek(ipn_node& node, ipn_msg* header, void* data, std::size_t size, bool
   ipn_msg first{};
   const long length =
       peek_whole(node, request, first, static_cast<unsigned char*>(data), size, wait);
-  if (length == -ENODATA) return fail(node, Call::kReceive, ENODATA, Why::kEnd);
-  if (length < 0) return receive_failed(node, Call::kPeek, length, _IOC_NR(IPN_IOC_RECV(0)));
+  if (length < 0) return look_failed(node, Call::kPeek, length);
   const bool cut = size < first.len;
   first.flags =
       static_cast<std::uint16_t>(cut ? first.flags | IPN_MSG_TRUNC : first.flags & ~IPN_MSG_TRUNC);

@@ -124,6 +124,21 @@ long restarting(const ipn_node& node, SystemCall call) {
 /// An ioctl with the rules above; remembers a failure.
 int control(ipn_node& node, Call call, unsigned long request, void* argument);
 
+/// What kSet and kGet take: an option of this open file, all of which are numbers.
+struct OptionRequest {
+  ipn_opt option{};
+  std::uint32_t value = 0;
+
+  static constexpr unsigned long kSet = IPN_IOC_SETOPT(sizeof value);
+  static constexpr unsigned long kGet = IPN_IOC_GETOPT(sizeof value);
+
+  OptionRequest(unsigned name, std::uint32_t given) : value(given) {
+    option.size = sizeof option + sizeof value;
+    option.name = name;
+    option.len = sizeof value;
+  }
+};
+
 /// No call is a cancellation point.
 class NoCancel {
  public:

@@ -50,7 +50,6 @@ class List {
     return static_cast<T&>(*end_.next_);
   }
   void push_back(T& item) { insert_before(end_, item); }
-  void push_front(T& item) { insert_before(*end_.next_, item); }
   T& pop_front() {
     T& item = front();
     static_cast<Hook&>(item).unlink();

@@ -38,12 +38,22 @@ Result<void> Accounts::charge_node(Uid uid) {
 
 Result<void> Accounts::charge_log(Uid uid, std::uint64_t bytes) {
   Account& account = accounts_[uid];
-  if (!is_exempt(uid) && account.log_bytes + bytes > limits_.log_bytes_per_uid) {
+  // Who is over the limit, as an administrator may decide, may still go on with less.
+  if (!is_exempt(uid) && bytes > 0 && account.log_bytes + bytes > limits_.log_bytes_per_uid) {
     return over_limit(uid, "bytes of logs", limits_.log_bytes_per_uid,
                       "use a smaller pool or mtu, or raise limits.log_bytes in ipnd.toml");
   }
   account.log_bytes += bytes;
   return {};
+}
+
+Result<void> Accounts::check_log(Uid uid, std::uint64_t bytes) const {
+  if (is_exempt(uid) || bytes <= limits_.log_bytes_per_uid) return {};
+  return Error{EDQUOT, "user " + std::to_string(uid.value) + ": a log that takes " +
+                           std::to_string(bytes) + " bytes is above the limit of " +
+                           std::to_string(limits_.log_bytes_per_uid) +
+                           " bytes of logs per user (use a smaller pool, mtu or log_bytes, or "
+                           "raise limits.log_bytes in ipnd.toml)"};
 }
 
 void Accounts::release_network(Uid uid) {

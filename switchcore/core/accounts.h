@@ -32,6 +32,8 @@ class Accounts {
   Result<void> charge_network(Uid uid);
   Result<void> charge_node(Uid uid);
   Result<void> charge_log(Uid uid, std::uint64_t bytes);
+  /// EDQUOT if the user alone could never be charged for such a log.
+  Result<void> check_log(Uid uid, std::uint64_t bytes) const;
   /// Bounded per node by who parks; counted here to be seen.
   void add_parked(Uid uid, std::uint64_t bytes) { accounts_[uid].parked_bytes += bytes; }
 

@@ -2,7 +2,6 @@
 #include "switchcore/core/log.h"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "switchcore/base/assert.h"
@@ -88,11 +87,9 @@ void Log::keep_unread_records() {
   if (has_records) ended_.push_back(std::move(ended));
 }
 
-/// A large pool with few bytes costs no more than its bytes can hold.
 void Log::resize_entries() {
-  const std::uint64_t can_hold =
-      std::min<std::uint64_t>(pool_, writer_->capacity() / ring::record_bytes(0));
-  const std::uint64_t size = std::bit_ceil(std::max(can_hold, count()));
+  const std::uint64_t size =
+      std::max(entries_for(writer_->capacity(), pool_), std::bit_ceil(count()));
   std::vector<LogEntry> entries(size);
   for (std::uint64_t seq = tail_seq_; seq < head_seq_; ++seq) {
     entries[seq & (size - 1)] = entry(seq);

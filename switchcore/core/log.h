@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -49,10 +51,14 @@ class Log {
     return IPN_LOG_HEADER_BYTES + ring_bytes;
   }
 
+  /// What is charged for such a log: its ring and the entries of its messages.
+  static std::uint64_t memory_bytes(std::uint64_t ring_bytes, std::uint32_t pool) {
+    return ring_bytes + entries_for(ring_bytes, pool) * sizeof(LogEntry);
+  }
+
   std::uint64_t head_seq() const { return head_seq_; }  ///< number of the next message
   std::uint64_t tail_seq() const { return tail_seq_; }  ///< oldest number that is kept
   std::uint64_t count() const { return head_seq_ - tail_seq_; }
-  std::uint32_t pool() const { return pool_; }
   std::uint64_t epoch() const { return epoch_; }
 
   bool fits(std::uint64_t payload_bytes) const;
@@ -84,6 +90,10 @@ class Log {
     std::vector<std::byte> bytes;
   };
 
+  /// A power of two. A large pool with few bytes costs no more than its bytes can hold.
+  static std::uint64_t entries_for(std::uint64_t ring_bytes, std::uint32_t pool) {
+    return std::bit_ceil(std::min<std::uint64_t>(pool, ring_bytes / ring::record_bytes(0)));
+  }
   void keep_unread_records();
   void resize_entries();
   void release_ended(std::uint64_t seq);

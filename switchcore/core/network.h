@@ -44,9 +44,8 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
                       private Emitter,
                       private PortTable {
  public:
-  /// `payer` is charged for the network and its shared log: the owner, or root
-  /// where the configuration says that there has to be such a network.
-  Network(NetworkId id, NetworkConfig config, Uid payer, const PolicyType& type,
+  /// `exempt`: the configuration says that there has to be such a network.
+  Network(NetworkId id, NetworkConfig config, bool exempt, const PolicyType& type,
           NetworkServices services);
   ~Network();
 
@@ -62,11 +61,21 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   std::uint64_t msgs() const { return msgs_; }
   std::uint64_t bytes() const { return bytes_; }
   std::uint64_t log_bytes() const { return ring_bytes_for(config_); }
+  /// What one log costs in an account: to the payer if it is shared, else to its
+  /// receiver.
+  std::uint64_t log_charge() const { return Log::memory_bytes(log_bytes(), config_.pool); }
+  /// Who is charged for the network and its shared log: its owner, or root if the
+  /// network is one of the configuration, whoever owns it.
+  Uid payer() const { return exempt_ ? Uid{0} : config_.owner; }
   /// Drops of all its nodes, present and gone. What a reader was lapped by counts
   /// when that reader next looks.
   const DropCounters& drops() const { return drops_; }
   Access access_of(const Credentials& who) const {
     return ipn::access_of(who, config_.mode, config_.owner, config_.group);
+  }
+  /// Others must not even learn its name. The owner can give itself any right.
+  bool is_visible_to(const Credentials& who) const {
+    return who.uid == config_.owner || access_of(who).any();
   }
   /// The node at a port, or null.
   Node* node_at(Port port) const {
@@ -94,6 +103,9 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   void end();
   Result<void> change(const NetworkChange& change, std::uint64_t generation);
   Result<void> check_change(const NetworkConfig& wanted);
+  void set_exempt(bool exempt);
+  Result<void> check_new_logs(const NetworkConfig& wanted, std::uint64_t charge);
+  Result<void> check_log_growth(const NetworkConfig& wanted, std::uint64_t charge) const;
   Result<void> renew_logs(const NetworkConfig& wanted);
   void judge_again(Node& node);
   bool has_members() const { return !members_.empty(); }
@@ -133,9 +145,12 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   bool note_waiting_writer(const Node& writer);
   void watch_deadline(TimeNs due);
   void forget_blockers();
+  /// True if a send is parked, or a node waits until it can write and cannot.
+  bool somebody_waits();
+  void forget_marks();
   void run_policy_timer(TimeNs now);
   /// A node that has been in the way of senders for the deadline, or null.
-  Node* find_overdue(TimeNs now) const;
+  Node* find_overdue(TimeNs now);
   /// When the next deadline or timer may be over; nullopt: none runs.
   std::optional<TimeNs> next_time() const;
 
@@ -153,7 +168,9 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   void made_room();
   void update_own_log_full(Node& node);
   bool has_own_logs() const { return shared_ == nullptr; }
-  Result<std::unique_ptr<LogStorage>> make_charged_storage(Uid uid, std::uint64_t ring_bytes);
+  /// Memory for a log; `charge` is what the user is charged more for it than before.
+  Result<std::unique_ptr<LogStorage>> make_charged_storage(Uid uid, std::uint64_t ring_bytes,
+                                                           std::uint64_t charge);
 
   // Emitter, PortTable
   void emit(const Destinations& to, std::span<const std::byte> payload) override;
@@ -163,7 +180,7 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
 
   const NetworkId id_;
   NetworkConfig config_;
-  Uid payer_;
+  bool exempt_;
   const std::string policy_name_;
   std::unique_ptr<Policy> policy_;
   TimeNs next_policy_timer_ = 0;

@@ -26,10 +26,16 @@ struct NetworkConfig {
   std::uint32_t flags = 0;   ///< IPN_NET_LOSSLESS, _EXCL, _PERSISTENT, _CONFIDENTIAL
   std::uint32_t mtu = 1514;  ///< bytes of a message as sent
   std::uint32_t ports = 32;
-  std::uint32_t pool = 1024;      ///< messages that a log holds
-  std::uint32_t mode = 0777;      ///< after the umask
-  std::uint64_t log_bytes = 0;    ///< ring bytes of a log; 0: ring_bytes_for() chooses
-  std::uint32_t deadline_ms = 0;  ///< lossless: disconnect who blocks this long; 0 never
+  std::uint32_t pool = 1024;  ///< messages that a log holds
+  std::uint32_t mode = 0777;  ///< after the umask
+  /// Ring bytes of a log; 0: ring_bytes_for() chooses. Where every receiver has a
+  /// log of its own, which the receiver is charged for, an owner with limits
+  /// cannot ask for more than one user may have (EDQUOT), and the logs do not
+  /// grow while users other than the owner receive (EBUSY).
+  std::uint64_t log_bytes = 0;
+  /// Lossless: disconnect who has held up, for this long, senders of which one
+  /// still waits: by a send that is parked, or by polling for POLLOUT. 0: never.
+  std::uint32_t deadline_ms = 0;
   Uid owner;
   Gid group;
 
@@ -45,8 +51,6 @@ struct NetworkChange {
   std::optional<Gid> group;
 
   void apply_to(NetworkConfig& config) const;
-  /// True if a log for the new settings has to be another one.
-  bool makes_new_log() const { return mtu || pool || log_bytes; }
 };
 
 /// 1..107 bytes of [A-Za-z0-9._:@/-], first a letter, digit or '_'; EINVAL.

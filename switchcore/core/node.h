@@ -14,6 +14,7 @@
 #include "switchcore/base/time.h"
 #include "switchcore/core/credentials.h"
 #include "switchcore/core/drops.h"
+#include "switchcore/core/limits.h"
 #include "switchcore/core/log.h"
 #include "switchcore/core/network_config.h"
 
@@ -60,6 +61,9 @@ struct ParkedSendTag;
 class ParkedSend : public ListHook<ParkedSend, ParkedSendTag> {
  public:
   Outgoing message;
+
+  /// What it takes of Limits::parked_bytes_per_node.
+  std::uint64_t charge() const { return message.payload.size() + kParkedOverhead; }
 
  private:
   friend class Network;

@@ -10,11 +10,9 @@
 namespace ipn {
 namespace {
 
-std::string quoted(std::string_view name) { return std::string(name); }
-
 Error no_such_network(std::string_view name) {
-  return {ENOENT,
-          quoted(name) + ": no such network (make it: ipnctl net add " + quoted(name) + ")"};
+  return {ENOENT, std::string(name) + ": no such network (make it: ipnctl net add " +
+                      std::string(name) + ")"};
 }
 
 Error not_allowed(const Network& network, const char* right, const char* letter) {
@@ -32,13 +30,22 @@ Error already_joined(const Node& node) {
   return {EISCONN, "this open file: already bound or connected (open another one)"};
 }
 
-Error not_connected() {
-  return {ENOTCONN, "this open file: not connected to a network (IPN_IOC_CONNECT first)"};
-}
-
 Error other_policy(const Network& network) {
   return {EPROTO, network.config().name + ": its policy is " + network.policy_name() +
                       " (ask for that one, or for any)"};
+}
+
+Error no_such_network(NetworkId id) {
+  return {ENOENT,
+          "network " + std::to_string(id.value) + ": no such network (see ipnctl net list)"};
+}
+
+Error no_such_node(NodeId id) {
+  return {ENOENT, "node " + std::to_string(id.value) + ": no such node (see ipnctl node list)"};
+}
+
+Error daemon_stops() {
+  return {ENODEV, "ipnd: the daemon is stopping (open again when it runs again)"};
 }
 
 Error owner_only(const Network& network) {
@@ -109,12 +116,14 @@ void Switch::disconnect(Node& node, DropReason unread) {
   Network* network = node.network_;
   if (network == nullptr) return;
   network->remove(node, unread);
+  joined_.erase(node.id_);
   release_node(node);
   ready_.push_back(node);
   destroy_if_unused(*network);
 }
 
 Result<JoinAnswer> Switch::bind(Node& node, const JoinRequest& request, const Credentials& who) {
+  if (stopping_) return daemon_stops();
   if (node.state_ != Node::State::kFree) return already_joined(node);
   if (auto ok = check_name(request.name); !ok) return ok.error();
   if (auto ok = charge_node(node, who); !ok) return ok.error();
@@ -126,6 +135,7 @@ Result<JoinAnswer> Switch::bind(Node& node, const JoinRequest& request, const Cr
   node.credentials_ = who;
   node.pending_ = {};
   (*network)->add_bound(node);
+  joined_.emplace(node.id_, &node);
   return answer(node);
 }
 
@@ -152,7 +162,7 @@ Result<Network*> Switch::network_for_bind(const Node& node, const JoinRequest& r
     return &network;
   }
   if (request.policy == IPN_ANY) {
-    return Error{EPROTONOSUPPORT, quoted(request.name) +
+    return Error{EPROTONOSUPPORT, std::string(request.name) +
                                       ": no such network, and policy \"any\" makes none (name a "
                                       "policy such as broadcast)"};
   }
@@ -163,15 +173,20 @@ Result<Network*> Switch::network_for_bind(const Node& node, const JoinRequest& r
   config.owner = who.uid;
   config.group = who.gid;
   node.pending_.apply_to(config);
-  return make_network(config, who.uid);
+  return make_network(config, false);
 }
 
 Result<JoinAnswer> Switch::connect(Node& node, const JoinRequest& request, const Credentials& who) {
+  if (stopping_) return daemon_stops();
   const bool bound = node.state_ == Node::State::kBound;
   if (!bound && node.state_ != Node::State::kFree) return already_joined(node);
   Network* network = node.network_;
   if (bound) {
     if (network->is_ending()) return network_gone();
+    if (!request.name.empty() && request.name != network->config().name) {
+      return Error{EISCONN, "this open file: bound to " + network->config().name +
+                                " (connect without a name, or open another one)"};
+    }
   } else {
     if (auto ok = check_name(request.name); !ok) return ok.error();
     const auto found = by_name_.find(request.name);
@@ -196,6 +211,7 @@ Result<JoinAnswer> Switch::connect(Node& node, const JoinRequest& request, const
     return ok.error();
   }
   node.pending_ = {};
+  joined_.emplace(node.id_, &node);
   network->wake(node);  // who polls it already may find it writable now
   return answer(node);
 }
@@ -256,18 +272,6 @@ Result<std::uint32_t> Switch::get_option(const Node& node, std::uint32_t name) c
   }
 }
 
-Result<void> Switch::set_policy_option(Node& node, std::uint32_t name,
-                                       std::span<const std::byte> value) {
-  if (!node.port_) return not_connected();
-  return node.network_->policy_->set_option(*node.port_, name, value);
-}
-
-Result<std::size_t> Switch::get_policy_option(Node& node, std::uint32_t name,
-                                              std::span<std::byte> value) {
-  if (!node.port_) return not_connected();
-  return node.network_->policy_->get_option(*node.port_, name, value);
-}
-
 Result<void> Switch::shutdown(Node& node, bool receive, bool send) {
   if (node.state_ == Node::State::kEnded) return already_joined(node);
   node.shut_receive_ = node.shut_receive_ || receive;
@@ -281,15 +285,13 @@ Result<void> Switch::shutdown(Node& node, bool receive, bool send) {
 }
 
 Result<Policy*> Switch::policy_for(const Node& node, std::uint32_t policy) const {
-  if (node.state_ == Node::State::kEnded) return network_gone();
-  if (node.state_ != Node::State::kConnected) {
-    return Error{ENOTCONN, "this open file: not connected (connect first)"};
+  if (node.network_ == nullptr || policy != node.network_->config().policy) {
+    return Error{EPROTONOSUPPORT,
+                 "level " + std::to_string(policy) +
+                     ": neither 0 nor the policy of this node's network (0 for options of IPN)"};
   }
-  const NetworkConfig& config = node.network_->config();
-  if (policy != config.policy) {
-    return Error{EPROTONOSUPPORT, config.name + ": its policy is " + std::to_string(config.policy) +
-                                      ", not " + std::to_string(policy) +
-                                      " (options and commands are those of its policy)"};
+  if (!node.port_) {
+    return Error{ENOTCONN, "this open file: not connected to a network (IPN_IOC_CONNECT first)"};
   }
   return node.network_->policy_.get();
 }
@@ -306,13 +308,6 @@ Result<std::size_t> Switch::get_policy_option(Node& node, std::uint32_t policy, 
   auto found = policy_for(node, policy);
   if (!found) return found.error();
   return (*found)->get_option(*node.port_, name, value);
-}
-
-Result<std::size_t> Switch::policy_command(Node& node, std::uint32_t policy, std::uint32_t command,
-                                           std::span<std::byte> data) {
-  auto found = policy_for(node, policy);
-  if (!found) return found.error();
-  return (*found)->command(*node.port_, command, data);
 }
 
 // Messages --------------------------------------------------------------------
@@ -341,8 +336,7 @@ SendOutcome Switch::send(Node& node, const Outgoing& message) {
 int Switch::park(ParkedSend& send) {
   IPN_ASSERT(refused_node_ != nullptr);
   Node& node = *std::exchange(refused_node_, nullptr);
-  const std::uint64_t bytes = send.message.payload.size();
-  if (node.parked_bytes_ + bytes > limits().parked_bytes_per_node) return ENOBUFS;
+  if (node.parked_bytes_ + send.charge() > limits().parked_bytes_per_node) return ENOBUFS;
   node.network_->park(node, send, refusal_);
   return 0;
 }
@@ -353,6 +347,7 @@ void Switch::cancel(ParkedSend& send) {
     Network& network = *send.from_->network_;
     network.finish(send, SendOutcome{});
     network.made_room();  // who stood behind it may fit
+    network.forget_blockers();
   }
   send.unlink();
 }
@@ -425,18 +420,19 @@ const PolicyType* Switch::policy_type(std::uint32_t number) const {
   return found == policies_.end() ? nullptr : &found->second;
 }
 
-Result<Network*> Switch::make_network(const NetworkConfig& config, Uid payer) {
+Result<Network*> Switch::make_network(const NetworkConfig& config, bool exempt) {
   if (auto ok = check_config(config); !ok) return ok.error();
   const PolicyType* type = policy_type(config.policy);
   if (type == nullptr) {
     return Error{EPROTONOSUPPORT, config.name + ": policy " + std::to_string(config.policy) +
                                       " is not there (see ipnctl version)"};
   }
+  const Uid payer = exempt ? Uid{0} : config.owner;
   if (auto ok = accounts_.charge_network(payer); !ok) return ok.error();
   const NetworkServices services{clock_, accounts_, make_storage_, ready_,
                                  done_,  work_,     timed_,        next_check_};
   auto network =
-      std::make_unique<Network>(NetworkId{last_network_ + 1}, config, payer, *type, services);
+      std::make_unique<Network>(NetworkId{last_network_ + 1}, config, exempt, *type, services);
   if (auto ok = network->start(); !ok) {
     accounts_.release_network(payer);
     return ok.error();
@@ -452,6 +448,7 @@ Result<Network*> Switch::make_network(const NetworkConfig& config, Uid payer) {
 
 Result<const Network*> Switch::add_network(const NetworkConfig& config, const Credentials& who,
                                            bool from_configuration) {
+  if (stopping_) return daemon_stops();
   if (auto ok = check_name(config.name); !ok) return ok.error();
   if (by_name_.find(config.name) != by_name_.end()) {
     return Error{EEXIST, config.name + ": exists already (see ipnctl net show " + config.name +
@@ -463,17 +460,21 @@ Result<const Network*> Switch::add_network(const NetworkConfig& config, const Cr
                             ": only root may give a network to another user or group "
                             "(leave owner and group out)"};
   }
-  auto made = make_network(config, from_configuration ? Uid{0} : config.owner);
+  auto made = make_network(config, from_configuration);
   if (!made) return made.error();
   return *made;
+}
+
+void Switch::set_exempt(NetworkId id, bool exempt) {
+  const auto found = networks_.find(id);
+  if (found != networks_.end()) found->second->set_exempt(exempt);
 }
 
 Result<Network*> Switch::live_network(NetworkId id, std::string_view name) const {
   if (id != NetworkId{}) {
     const auto found = networks_.find(id);
     if (found != networks_.end() && !found->second->ending_) return found->second.get();
-    return Error{ENOENT,
-                 "network " + std::to_string(id.value) + ": no such network (see ipnctl net list)"};
+    return no_such_network(id);
   }
   if (auto ok = check_name(name); !ok) return ok.error();
   const auto found = by_name_.find(name);
@@ -490,15 +491,15 @@ Result<const Network*> Switch::find_network(NetworkId id, std::string_view name)
 Result<Network*> Switch::visible_network(NetworkId id, std::string_view name,
                                          const Credentials& who) {
   auto network = live_network(id, name);
-  if (network && !owns(who, **network) && !(*network)->access_of(who).any()) {
-    return not_allowed(**network, "see it", "r, w or x");
-  }
-  return network;
+  if (!network || (*network)->is_visible_to(who)) return network;
+  if (id != NetworkId{}) return no_such_network(id);
+  return not_allowed(**network, "see it", "r, w or x");
 }
 
 Result<void> Switch::change_network(NetworkId id, const NetworkChange& change,
                                     std::uint64_t generation, const Credentials& who) {
-  auto found = live_network(id, {});
+  if (stopping_) return daemon_stops();
+  auto found = visible_network(id, {}, who);
   if (!found) return found.error();
   Network& network = **found;
   if (!owns(who, network)) return owner_only(network);
@@ -507,6 +508,12 @@ Result<void> Switch::change_network(NetworkId id, const NetworkChange& change,
   if (gives_away && !who.is_root()) {
     return Error{EPERM,
                  network.config_.name + ": only root may give a network to another user or group"};
+  }
+  const bool resizes = change.mtu || change.pool || change.log_bytes;
+  if (network.exempt_ && resizes && !who.is_root()) {
+    return Error{EPERM, network.config_.name +
+                            ": is a network of the configuration, only root may change its mtu, "
+                            "pool and log_bytes (ask for it in ipnd.toml)"};
   }
   if (generation != 0 && generation != network.generation_) {
     return Error{EAGAIN, network.config_.name +
@@ -521,7 +528,7 @@ Result<void> Switch::change_network(NetworkId id, const NetworkChange& change,
 }
 
 Result<void> Switch::end_network(NetworkId id, const Credentials& who) {
-  auto network = live_network(id, {});
+  auto network = visible_network(id, {}, who);
   if (!network) return network.error();
   if (!owns(who, **network)) return owner_only(**network);
   end(**network);
@@ -547,16 +554,15 @@ void Switch::destroy_if_unused(Network& network) {
   gone_msgs_ += network.msgs_;
   gone_bytes_ += network.bytes_;
   gone_drops_ += network.drops();
-  const Uid payer = network.payer_;
+  const Uid payer = network.payer();
   networks_.erase(network.id_);
   accounts_.release_network(payer);
 }
 
 Result<void> Switch::kick(NodeId id, const Credentials& who) {
-  const auto found = nodes_.find(id);
-  if (found == nodes_.end() || found->second->network_ == nullptr) {
-    return Error{ENOENT,
-                 "node " + std::to_string(id.value) + ": no such node (see ipnctl node list)"};
+  const auto found = joined_.find(id);
+  if (found == joined_.end() || !found->second->network_->is_visible_to(who)) {
+    return no_such_node(id);
   }
   Node& node = *found->second;
   if (!owns(who, *node.network_)) return owner_only(*node.network_);
@@ -565,14 +571,8 @@ Result<void> Switch::kick(NodeId id, const Credentials& who) {
 }
 
 void Switch::end_all() {
+  stopping_ = true;
   while (!by_name_.empty()) end(*by_name_.begin()->second);
-}
-
-bool Switch::is_drained() {
-  return std::all_of(nodes_.begin(), nodes_.end(), [](const auto& entry) {
-    Node& node = *entry.second;
-    return !node.can_receive_ || !node.network_->is_readable(node);
-  });
 }
 
 NodeView Switch::view(Node& node) {

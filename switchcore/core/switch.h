@@ -89,18 +89,13 @@ class Switch {
   Result<JoinAnswer> connect(Node& node, const JoinRequest& request, const Credentials& who);
   Result<void> set_option(Node& node, std::uint32_t name, std::uint32_t value);
   Result<std::uint32_t> get_option(const Node& node, std::uint32_t name) const;
-  /// Options of the policy itself, in its own form.
-  Result<void> set_policy_option(Node& node, std::uint32_t name, std::span<const std::byte> value);
-  Result<std::size_t> get_policy_option(Node& node, std::uint32_t name, std::span<std::byte> value);
   Result<void> shutdown(Node& node, bool receive, bool send);
-  /// Options and commands of the policy of the network that the node is connected
-  /// to. EPROTONOSUPPORT: `policy` is another one; ENOTCONN; else the policy's.
+  /// Options of the policy of the node's network, in its own form. EPROTONOSUPPORT:
+  /// `policy` is not its policy; ENOTCONN: the node is only bound; else the policy's.
   Result<void> set_policy_option(Node& node, std::uint32_t policy, std::uint32_t name,
                                  std::span<const std::byte> value);
   Result<std::size_t> get_policy_option(Node& node, std::uint32_t policy, std::uint32_t name,
                                         std::span<std::byte> value);
-  Result<std::size_t> policy_command(Node& node, std::uint32_t policy, std::uint32_t command,
-                                     std::span<std::byte> data);
 
   // Messages.
   SendOutcome send(Node& node, const Outgoing& message);
@@ -123,21 +118,23 @@ class Switch {
   void dispatch();
 
   // Management.
-  /// EEXIST, EDQUOT, EINVAL, EPERM. `from_configuration`: nobody is charged and
-  /// an owner may be given.
+  /// EEXIST, EDQUOT, EINVAL, EPERM. `from_configuration`: root is charged, whoever
+  /// owns it, and an owner may be given.
   Result<const Network*> add_network(const NetworkConfig& config, const Credentials& who,
                                      bool from_configuration);
   Result<const Network*> find_network(NetworkId id, std::string_view name) const;
-  /// find_network() for somebody who needs some right to see it.
+  /// The network is one of the configuration from now on, or not any more.
+  void set_exempt(NetworkId id, bool exempt);
+  /// find_network() for somebody who needs some right to see it: EACCES by name;
+  /// by id ENOENT as if there were none, so that ids tell nobody a name.
   Result<Network*> visible_network(NetworkId id, std::string_view name, const Credentials& who);
   Result<void> change_network(NetworkId id, const NetworkChange& change, std::uint64_t generation,
                               const Credentials& who);
   Result<void> end_network(NetworkId id, const Credentials& who);
   Result<void> kick(NodeId id, const Credentials& who);
-  /// Ends all networks; nodes read what is left.
+  /// The daemon stops: ends all networks, nodes read what is left. From now on
+  /// nobody joins, makes or changes a network (ENODEV).
   void end_all();
-  /// True when no node has anything left to read.
-  bool is_drained();
 
   /// Ascending by id from behind `after`, until f returns false.
   template <typename F>
@@ -146,9 +143,10 @@ class Switch {
       if (!f(*at->second)) return;
     }
   }
+  /// The same for the nodes that are in a network.
   template <typename F>
   void for_each_node(NodeId after, F&& f) {
-    for (auto at = nodes_.upper_bound(after); at != nodes_.end(); ++at) {
+    for (auto at = joined_.upper_bound(after); at != joined_.end(); ++at) {
       if (!f(*at->second)) return;
     }
   }
@@ -164,7 +162,7 @@ class Switch {
   void run_timers();
 
  private:
-  Result<Network*> make_network(const NetworkConfig& config, Uid payer);
+  Result<Network*> make_network(const NetworkConfig& config, bool exempt);
   Result<Network*> network_for_bind(const Node& node, const JoinRequest& request,
                                     const Credentials& who);
   Result<Network*> live_network(NetworkId id, std::string_view name) const;
@@ -196,6 +194,8 @@ class Switch {
   std::map<NetworkId, std::unique_ptr<Network>> networks_;
   std::map<std::string, Network*, std::less<>> by_name_;  ///< without those that end
   std::map<NodeId, std::unique_ptr<Node>> nodes_;
+  std::map<NodeId, Node*> joined_;  ///< those in a network
+  bool stopping_ = false;
 
   Node* refused_node_ = nullptr;  ///< whom send() has just answered with kWouldBlock
   Network::Refusal refusal_;

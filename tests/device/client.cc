@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "tests/device/client.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cerrno>
+#include <gtest/gtest.h>
 
 namespace ipn::scenarios {
 namespace {
@@ -171,15 +170,9 @@ ipn_wait_peers wait_peers_of(std::uint32_t readers, std::uint32_t timeout_ms) {
 
 // Management ------------------------------------------------------------------
 
-int net_add(File& file, ipn_netcfg& config) {
-  return file.ioctl(IPN_IOC_NET_ADD, &config).error;
-}
-int net_get(File& file, ipn_netcfg& config) {
-  return file.ioctl(IPN_IOC_NET_GET, &config).error;
-}
-int net_set(File& file, ipn_netcfg& config) {
-  return file.ioctl(IPN_IOC_NET_SET, &config).error;
-}
+int net_add(File& file, ipn_netcfg& config) { return file.ioctl(IPN_IOC_NET_ADD, &config).error; }
+int net_get(File& file, ipn_netcfg& config) { return file.ioctl(IPN_IOC_NET_GET, &config).error; }
+int net_set(File& file, ipn_netcfg& config) { return file.ioctl(IPN_IOC_NET_SET, &config).error; }
 
 int net_end(File& file, std::string_view name) {
   ipn_netcfg config = config_of(name);

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include <ipn/ioctl.h>
-
 #include "tests/device/world.h"
+
+#include <ipn/ioctl.h>
 
 // What a program does with an open file, with as few words as possible. A
 // function that returns int returns an errno, 0 for success.

@@ -38,7 +38,8 @@ device::DeviceInfo info() {
 
 Daemon::Daemon()
     : core_(Limits{}, make_storage, *this),
-      device_(core_, [this](const device::Caller& caller) { return identify(caller); }, info()) {
+      device_(
+          core_, [this](const device::Caller& caller) { return identify(caller); }, info()) {
   core_.add_policy(broadcast_policy());
 }
 

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "tests/device/fake_kernel.h"
 
+#include <array>
+#include <cerrno>
+#include <cstring>
 #include <gtest/gtest.h>
 #include <linux/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "switchcore/base/assert.h"
@@ -46,7 +45,9 @@ class FakeKernel::Counter final : public device::RequestHandler {
   explicit Counter(device::RequestHandler& next) : next_(next) {}
   std::uint64_t handled() const { return handled_; }
 
-  void open(device::Call call, int flags) override { next_.open(std::move(call), flags); }
+  void open(device::Call call, const device::Caller& caller, int flags) override {
+    next_.open(std::move(call), caller, flags);
+  }
   void read(device::Call call, device::FileHandle file, std::size_t size, std::uint64_t offset,
             bool nonblocking) override {
     next_.read(std::move(call), file, size, offset, nonblocking);

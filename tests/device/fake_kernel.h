@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <linux/fuse.h>
-
 #include <cstdint>
+#include <linux/fuse.h>
 #include <map>
 #include <memory>
 #include <string>

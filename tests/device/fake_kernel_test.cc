@@ -3,11 +3,10 @@
 // What only a kernel can do to the device, and what no kernel does.
 #include "tests/device/fake_kernel.h"
 
-#include <fcntl.h>
-#include <poll.h>
-
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <poll.h>
 #include <random>
 
 #include "tests/device/client.h"
@@ -52,9 +51,9 @@ class Kernel {
     option.name = IPN_OPT_FLAGS;
     option.len = 4;
     std::string argument = bytes_of(option) + bytes_of(flags);
-    EXPECT_EQ(now(kernel_.ioctl(file, static_cast<std::uint32_t>(IPN_IOC_SETOPT(4)), argument,
-                                me_)),
-              value(0));
+    EXPECT_EQ(
+        now(kernel_.ioctl(file, static_cast<std::uint32_t>(IPN_IOC_SETOPT(4)), argument, me_)),
+        value(0));
     EXPECT_EQ(ioctl(file, IPN_IOC_BIND, join_of("net")).error, 0);
     EXPECT_EQ(ioctl(file, IPN_IOC_CONNECT, join_of({})).error, 0);
     return file;
@@ -95,8 +94,9 @@ TEST_F(FakeKernelDoor, ASecondInitIsRefused) {
 TEST_F(FakeKernelDoor, UnknownOpcodesAreRefusedAndNothingElseHappens) {
   Kernel kernel;
   const std::uint64_t file = kernel.open();
-  for (const std::uint32_t opcode : {0U, 1U, 3U, 7U, 11U, 19U, 24U, 28U, 31U, 33U, 34U, 35U,
-                                     37U, 43U, 45U, 47U, 48U, 60U, 999U, 4095U, 0xffffffffU}) {
+  for (const std::uint32_t opcode :
+       {0U,  1U,  3U,  7U,  11U, 19U, 24U, 28U,  31U,   33U,        34U,
+        35U, 37U, 43U, 45U, 47U, 48U, 60U, 999U, 4095U, 0xffffffffU}) {
     const Answer answer = kernel.now(kernel->send(opcode, std::string(64, '\0')));
     EXPECT_TRUE(answer.error == ENOSYS || answer.error == EIO) << opcode << ": " << answer;
   }
@@ -110,9 +110,9 @@ TEST_F(FakeKernelDoor, RequestsThatAreTooShortAreRefused) {
     std::uint32_t opcode;
     std::size_t size;
   } rows[] = {
-      {FUSE_OPEN, sizeof(fuse_open_in)},   {FUSE_READ, sizeof(fuse_read_in)},
-      {FUSE_WRITE, sizeof(fuse_write_in)}, {FUSE_IOCTL, sizeof(fuse_ioctl_in)},
-      {FUSE_POLL, sizeof(fuse_poll_in)},   {FUSE_RELEASE, sizeof(fuse_release_in)},
+      {FUSE_OPEN, sizeof(fuse_open_in)},           {FUSE_READ, sizeof(fuse_read_in)},
+      {FUSE_WRITE, sizeof(fuse_write_in)},         {FUSE_IOCTL, sizeof(fuse_ioctl_in)},
+      {FUSE_POLL, sizeof(fuse_poll_in)},           {FUSE_RELEASE, sizeof(fuse_release_in)},
       {FUSE_INTERRUPT, sizeof(fuse_interrupt_in)},
   };
   std::uint64_t refused = 0;
@@ -194,8 +194,8 @@ TEST_F(FakeKernelDoor, AStaleHandleIsNoFile) {
   EXPECT_EQ(kernel.now(kernel->release(old)), message(""));
   const std::uint64_t young = kernel.open();
   EXPECT_NE(old, young);
-  for (const std::uint64_t handle : {old, young + 1, ~std::uint64_t{0}, std::uint64_t{1} << 32,
-                                     std::uint64_t{12345} << 32}) {
+  for (const std::uint64_t handle :
+       {old, young + 1, ~std::uint64_t{0}, std::uint64_t{1} << 32, std::uint64_t{12345} << 32}) {
     SCOPED_TRACE(handle);
     EXPECT_EQ(kernel.now(kernel->read(handle, 10, 0, O_RDWR)), failure(EBADF));
     EXPECT_EQ(kernel.now(kernel->write(handle, "x", 0, O_RDWR)), failure(EBADF));
@@ -288,13 +288,13 @@ TEST_F(FakeKernelDoor, ReleaseAnswersWhatStillSleeps) {
   }
   const FakeKernel::CallId write = kernel->write(a, "y", 0, O_RDWR);
   const FakeKernel::CallId read = kernel->read(a, 100, 0, O_RDWR);
-  const FakeKernel::CallId wait = kernel->ioctl(
-      a, static_cast<std::uint32_t>(IPN_IOC_WAIT_PEERS), bytes_of(wait_peers_of(9, 60'000)), {});
+  const FakeKernel::CallId wait = kernel->ioctl(a, static_cast<std::uint32_t>(IPN_IOC_WAIT_PEERS),
+                                                bytes_of(wait_peers_of(9, 60'000)), {});
   EXPECT_FALSE(kernel.polls_readable(a));
   ASSERT_TRUE(kernel.sleeps(write));
   ASSERT_TRUE(kernel.sleeps(read));
   ASSERT_TRUE(kernel.sleeps(wait));
-  EXPECT_EQ(kernel.stats().uid_parked_bytes, 1U);
+  EXPECT_EQ(kernel.stats().uid_parked_bytes, 1 + kParkedOverhead);
 
   EXPECT_EQ(kernel.now(kernel->release(a)), message(""));
   EXPECT_EQ(kernel.now(write), failure(ECONNABORTED));
@@ -353,10 +353,8 @@ TEST_F(FakeKernelDoor, ADaemonThatStopsTakesNoNewFilesAndDrains) {
   EXPECT_EQ(kernel.now(read), end_of_file());
   EXPECT_EQ(kernel->wake_ups(a), 1U);
   EXPECT_EQ(kernel.now(kernel->open(O_RDWR, kernel->enrol({}))), failure(ENODEV));
-  EXPECT_FALSE(kernel->daemon().core().is_drained());
   EXPECT_EQ(kernel.now(kernel->read(b, 100, 0, O_RDWR)), message("last"));
   EXPECT_EQ(kernel.now(kernel->read(b, 100, 0, O_RDWR)), end_of_file());
-  EXPECT_TRUE(kernel->daemon().core().is_drained());
   EXPECT_EQ(kernel.now(kernel->write(b, "x", 0, O_RDWR)), failure(ECONNRESET));
 }
 
@@ -370,6 +368,23 @@ TEST_F(FakeKernelDoor, TheDaemonHasSoManyOpenFiles) {
   EXPECT_EQ(kernel.now(kernel->open(O_RDWR, kernel->enrol({}))), failure(ENFILE));
   EXPECT_EQ(kernel.now(kernel->release(first)), message(""));
   EXPECT_EQ(kernel.now(kernel->open(O_RDWR, kernel->enrol({}))).error, 0);
+}
+
+TEST_F(FakeKernelDoor, OneUserCannotTakeAllOpenFiles) {
+  Kernel kernel;
+  Limits limits = kernel->daemon().core().limits();
+  limits.open_nodes = 8;
+  kernel->daemon().core().set_limits(limits);
+  const auto open_as = [&](std::uint32_t uid) {
+    return kernel.now(kernel->open(O_RDWR, kernel->enrol({.uid = uid})));
+  };
+  const Answer first = open_as(5);
+  for (int i = 1; i < 4; ++i) EXPECT_EQ(open_as(5).error, 0);
+  EXPECT_EQ(open_as(5), failure(ENFILE)) << "half of all";
+  EXPECT_EQ(open_as(6).error, 0);
+  EXPECT_EQ(open_as(0).error, 0);
+  EXPECT_EQ(kernel.now(kernel->release(static_cast<std::uint64_t>(first.value))), message(""));
+  EXPECT_EQ(open_as(5).error, 0);
 }
 
 TEST_F(FakeKernelDoor, RandomRequestsBreakNothing) {

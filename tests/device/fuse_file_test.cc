@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
 // Things that can be done to a regular file, and must do no harm to a device.
+#include <array>
+#include <cerrno>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <string>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <string>
 #include <vector>
 
 #include "tests/device/scenario.h"
@@ -29,8 +28,7 @@ int run(std::vector<std::string> words) {
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
   pid_t pid = 0;
-  const int error =
-      posix_spawnp(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
+  const int error = posix_spawnp(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   EXPECT_EQ(error, 0) << words[0];
   int status = 0;

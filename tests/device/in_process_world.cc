@@ -2,12 +2,11 @@
 //
 // System calls as a kernel makes them of requests: read, write and ioctl are one
 // request each; poll asks again whenever it is woken.
+#include <cerrno>
+#include <cstring>
 #include <gtest/gtest.h>
 #include <linux/ioctl.h>
 #include <poll.h>
-
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "tests/device/engine.h"
@@ -124,7 +123,8 @@ class InProcessFile final : public File {
   }
   std::unique_ptr<Sleeper> start_ioctl(unsigned long number, std::string argument) override {
     const bool in = (_IOC_DIR(number) & _IOC_WRITE) != 0;
-    return sleeper(engine_.ioctl(handle_, static_cast<std::uint32_t>(number), in ? std::string_view(argument) : "", caller_));
+    return sleeper(engine_.ioctl(handle_, static_cast<std::uint32_t>(number),
+                                 in ? std::string_view(argument) : "", caller_));
   }
   std::unique_ptr<Sleeper> start_poll(unsigned events) override {
     return std::make_unique<PollSleeper>(engine_, handle_, events);

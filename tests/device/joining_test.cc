@@ -2,9 +2,8 @@
 //
 // bind, connect, options, roles, ports; the numbers are rows of the table of the
 // original's features (docs: ipn(4)).
-#include <poll.h>
-
 #include <cstddef>
+#include <poll.h>
 
 #include "tests/device/scenario.h"
 
@@ -406,9 +405,9 @@ TEST_F(EveryDoor, NamesHaveAForm) {
   const std::string longest(IPN_NAME_MAX, 'n');
   const auto a = open();
   for (const std::string& bad :
-       {std::string(), std::string("-x"), std::string(".x"), std::string("/x"),
-        std::string("a b"), std::string("a\n"), std::string("\xc3\xa4"), std::string("a*"),
-        longest + "n", std::string(128, 'n')}) {
+       {std::string(), std::string("-x"), std::string(".x"), std::string("/x"), std::string("a b"),
+        std::string("a\n"), std::string("\xc3\xa4"), std::string("a*"), longest + "n",
+        std::string(128, 'n')}) {
     SCOPED_TRACE(bad);
     EXPECT_EQ(bind_to(*a, bad), EINVAL);
     ipn_netcfg config = config_of(bad);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <gtest/gtest.h>
 #include <iostream>
 #include <string_view>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "tests/device/scenario.h"
 

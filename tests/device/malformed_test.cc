@@ -126,8 +126,7 @@ TEST_F(EveryDoor, AnUnknownTypeNumberOrDirectionIsNoIoctlOfTheDevice) {
        {0x03U, 0x07U, 0x0aU, 0x0bU, 0x0cU, 0x0dU, 0x10U, 0x11U, 0x18U, 0x1dU, 0x20U, 0x23U, 0x28U,
         0x31U, 0x3aU, 0x3cU, 0x3dU, 0x41U, 0x42U, 0x43U, 0x44U, 0x60U, 0x7eU, 0x80U, 0xffU}) {
     std::string argument(64, '\0');
-    EXPECT_EQ(a->ioctl(_IOC(kInOut, IPN_IOC_MAGIC, reserved, 64), argument.data()),
-              failure(ENOTTY))
+    EXPECT_EQ(a->ioctl(_IOC(kInOut, IPN_IOC_MAGIC, reserved, 64), argument.data()), failure(ENOTTY))
         << reserved;
   }
   EXPECT_NE(explain(*a).find("unknown"), std::string::npos) << explain(*a);
@@ -138,8 +137,8 @@ TEST_F(EveryDoor, TheSizeInTheStructureIsTheSizeInTheNumber) {
   const Malformed fresh([this] { return open(); });
   for (const Command& command : commands(name(), "Other")) {
     SCOPED_TRACE(command.name);
-    for (const std::uint32_t wrong : {0U, 1U, size_in(command.good) - 1, size_in(command.good) + 1,
-                                      0xffffffffU}) {
+    for (const std::uint32_t wrong :
+         {0U, 1U, size_in(command.good) - 1, size_in(command.good) + 1, 0xffffffffU}) {
       std::string argument = command.good;
       std::memcpy(argument.data(), &wrong, sizeof wrong);
       EXPECT_EQ(fresh.call(command, argument), EINVAL) << wrong;
@@ -228,16 +227,14 @@ TEST_F(EveryDoor, UnknownFlagsAndReservedFieldsAreRefused) {
   add("WAIT_PEERS size", IPN_IOC_WAIT_PEERS, wait_peers_of(0, 1),
       [](ipn_wait_peers& w) { w.size = 8; });
   using Config = ipn_netcfg;
-  for (const unsigned long command : {static_cast<unsigned long>(IPN_IOC_NET_ADD),
-                                      static_cast<unsigned long>(IPN_IOC_NET_GET),
-                                      static_cast<unsigned long>(IPN_IOC_NET_SET),
-                                      static_cast<unsigned long>(IPN_IOC_NET_END)}) {
+  for (const unsigned long command :
+       {static_cast<unsigned long>(IPN_IOC_NET_ADD), static_cast<unsigned long>(IPN_IOC_NET_GET),
+        static_cast<unsigned long>(IPN_IOC_NET_SET), static_cast<unsigned long>(IPN_IOC_NET_END)}) {
     add("netcfg flags", command, config, [](Config& c) { c.flags = 0x80000000; });
     add("netcfg retain_msgs", command, config, [](Config& c) { c.retain_msgs = 1; });
     add("netcfg retain_ms", command, config, [](Config& c) { c.retain_ms = 1; });
     add("netcfg rsv", command, config, [](Config& c) { c.rsv[7] = 1; });
-    add("netcfg name", command, config,
-        [](Config& c) { std::memset(c.name, 'n', sizeof c.name); });
+    add("netcfg name", command, config, [](Config& c) { std::memset(c.name, 'n', sizeof c.name); });
   }
   add("KICK flags", IPN_IOC_NODE_KICK, sized<ipn_ref>(), [](ipn_ref& r) { r.flags = 1; });
   add("KICK rsv", IPN_IOC_NODE_KICK, sized<ipn_ref>(), [](ipn_ref& r) { r.rsv = 1; });

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <poll.h>
-
 #include <algorithm>
+#include <poll.h>
 
 #include "tests/device/scenario.h"
 
@@ -303,7 +302,7 @@ TEST_F(EveryDoor, StatsCountTheDaemonAndTheCaller) {
   EXPECT_EQ(before.uid, me().uid);
   EXPECT_EQ(before.uid_networks, 1U);
   EXPECT_EQ(before.uid_nodes, 2U);
-  EXPECT_EQ(before.uid_log_bytes, log_bytes);
+  EXPECT_GT(before.uid_log_bytes, log_bytes) << "what describes the messages is charged, too";
   EXPECT_EQ(before.open_files_max, 65536U);
   EXPECT_GE(before.open_files, 3U);
   ASSERT_EQ(a->write("12345"), value(5));

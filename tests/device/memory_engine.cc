@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <cerrno>
 #include <gtest/gtest.h>
 #include <linux/ioctl.h>
-
-#include <cerrno>
 #include <map>
 #include <utility>
 
@@ -36,8 +35,8 @@ class MemoryEngine final : public Engine, private device::Transport {
     return {who.uid, who.gid, daemon_.enrol(who)};
   }
 
-  CallId open(int flags, const device::Caller&) override {
-    return make([&](device::Call call) { device().open(std::move(call), flags); });
+  CallId open(int flags, const device::Caller& caller) override {
+    return make([&](device::Call call) { device().open(std::move(call), caller, flags); });
   }
   CallId read(std::uint64_t file, std::size_t size, std::uint64_t offset, int flags) override {
     return make([&](device::Call call) {
@@ -54,8 +53,7 @@ class MemoryEngine final : public Engine, private device::Transport {
                const device::Caller& caller) override {
     const std::size_t out_size = (_IOC_DIR(number) & _IOC_READ) != 0 ? _IOC_SIZE(number) : 0;
     return make([&](device::Call call) {
-      device().ioctl(std::move(call), {file}, caller, number, bytes_of(in), out_size,
-                     false);
+      device().ioctl(std::move(call), {file}, caller, number, bytes_of(in), out_size, false);
     });
   }
   CallId poll(std::uint64_t file, unsigned events, bool wake) override {
@@ -65,8 +63,7 @@ class MemoryEngine final : public Engine, private device::Transport {
       handle = made.get();
       poll_handles_.emplace(handle, std::move(made));
     }
-    return make(
-        [&](device::Call call) { device().poll(std::move(call), {file}, events, handle); });
+    return make([&](device::Call call) { device().poll(std::move(call), {file}, events, handle); });
   }
   CallId release(std::uint64_t file) override {
     return make([&](device::Call call) { device().release(std::move(call), {file}); });

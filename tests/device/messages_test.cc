@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <poll.h>
-
 #include <numeric>
+#include <poll.h>
 
 #include "tests/device/scenario.h"
 

@@ -2,13 +2,12 @@
 //
 // Everybody sends to everybody in a lossless network, and in the end the lists
 // of what each of them was given are laid side by side.
-#include <poll.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
+#include <poll.h>
 #include <random>
 #include <thread>
+#include <unistd.h>
 
 #include "tests/device/process.h"
 #include "tests/device/scenario.h"
@@ -82,8 +81,7 @@ class Member {
     }
     EXPECT_EQ(received.header.count, 0U) << "lost in a lossless network";
     std::memcpy(head.data(), received.payload.data(), sizeof head);
-    got_.push_back(
-        {received.header.seq, checksum_of(received.payload), head[0], head[1]});
+    got_.push_back({received.header.seq, checksum_of(received.payload), head[0], head[1]});
     return true;
   }
 
@@ -212,6 +210,7 @@ class Victim {
     while (file_ && file_->read(512).error == 0) {
     }
   }
+
  private:
   std::unique_ptr<File> file_;
   std::unique_ptr<Process> process_;
@@ -267,7 +266,8 @@ class Order : public EveryDoor {
     for (std::size_t i = 0; i < kThreads; ++i) {
       const auto some = all.subspan(i * kMembers / kThreads, kMembers / kThreads);
       threads.emplace_back([this, some, &between, is_first = i == 0] {
-        run(world(), some, is_first ? between : [] {});
+        run(
+            world(), some, is_first ? between : [] {});
       });
     }
     for (std::thread& thread : threads) thread.join();

@@ -8,8 +8,9 @@ namespace {
 
 constexpr unsigned kReadable = POLLIN | POLLRDNORM;
 constexpr unsigned kWritable = POLLOUT | POLLWRNORM;
-constexpr unsigned kMasks[] = {POLLIN, POLLRDNORM, kReadable, POLLOUT, POLLWRNORM, kWritable,
-                               POLLIN | POLLOUT, kReadable | kWritable, 0};
+constexpr unsigned kMasks[] = {POLLIN,     POLLRDNORM, kReadable,        POLLOUT,
+                               POLLWRNORM, kWritable,  POLLIN | POLLOUT, kReadable | kWritable,
+                               0};
 
 TEST_F(EveryDoor, PollTellsWhatWouldNotBlock) {
   const auto net = network({.nflags = IPN_NET_LOSSLESS, .pool = 1});

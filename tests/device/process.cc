@@ -7,7 +7,6 @@
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
 #include <utility>
 
 #include "tests/device/client.h"

@@ -3,31 +3,30 @@
 // System calls on the path of a device. A call that may sleep is made by a thread
 // of its own; a call of somebody else by a thread with his credentials, which
 // belong to a thread as far as the kernel is concerned.
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
 #include <fcntl.h>
+#include <fstream>
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <mutex>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <cerrno>
-#include <chrono>
-#include <condition_variable>
-#include <cstring>
-#include <fstream>
-#include <mutex>
 #include <thread>
+#include <unistd.h>
 #include <utility>
-
-#include <ipn/ioctl.h>
 
 #include "switchcore/base/assert.h"
 #include "tests/device/world.h"
+
+#include <ipn/ioctl.h>
 
 namespace ipn::scenarios {
 namespace {
@@ -36,9 +35,7 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kPatience{60};
 constexpr std::chrono::microseconds kPause{200};
 
-Answer answer_of(long result) {
-  return result < 0 ? failure(errno) : value(result);
-}
+Answer answer_of(long result) { return result < 0 ? failure(errno) : value(result); }
 
 bool is_this_process(const Identity& who) { return who.uid == geteuid(); }
 
@@ -190,7 +187,8 @@ class RealFile final : public File {
     return actors_.call_as(who_, [&] { return do_read(size); });
   }
   Answer write(std::string_view bytes) override {
-    return actors_.call_as(who_, [&] { return answer_of(::write(fd_, bytes.data(), bytes.size())); });
+    return actors_.call_as(who_,
+                           [&] { return answer_of(::write(fd_, bytes.data(), bytes.size())); });
   }
   Answer ioctl(unsigned long number, void* argument) override {
     return actors_.call_as(who_, [&] { return answer_of(::ioctl(fd_, number, argument)); });
@@ -258,8 +256,8 @@ class RealWorld final : public World {
 
   DoorKind kind() const override { return kind_; }
   Opened open(int flags, const Identity& who) override {
-    const Answer opened = actors_.call_as(
-        who, [&] { return answer_of(::open(path_.c_str(), flags | O_CLOEXEC)); });
+    const Answer opened =
+        actors_.call_as(who, [&] { return answer_of(::open(path_.c_str(), flags | O_CLOEXEC)); });
     if (opened.error != 0) return {opened.error, nullptr};
     return {0, std::make_unique<RealFile>(control_, actors_, static_cast<int>(opened.value), who)};
   }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "tests/device/scenario.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <iostream>
+#include <unistd.h>
 
 #include "tests/device/engine.h"
 

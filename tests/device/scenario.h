@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cerrno>
+#include <gtest/gtest.h>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,7 +16,7 @@ namespace ipn::scenarios {
 /// The door of this run, from the command line.
 struct Settings {
   DoorKind door = DoorKind::kMemory;
-  std::string device;             ///< path, of doors with system calls
+  std::string device;                 ///< path, of doors with system calls
   std::uint64_t deliveries = 20'000;  ///< of the order tests
 };
 Settings& settings();

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
 // Processes that do anything at all and are killed in the middle of it.
-#include <poll.h>
-#include <signal.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <poll.h>
 #include <random>
+#include <signal.h>
+#include <sys/ioctl.h>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 #include "tests/device/process.h"
@@ -87,8 +86,9 @@ class Troublemaker {
     option.option.size = sizeof option.option + 4;
     option.option.len = 4;
     option.option.name = IPN_OPT_FLAGS;
-    option.value = net == 0 ? 0 : net == 1 ? IPN_NET_LOSSLESS
-                                           : IPN_NET_LOSSLESS | IPN_NET_CONFIDENTIAL;
+    option.value = net == 0   ? 0
+                   : net == 1 ? IPN_NET_LOSSLESS
+                              : IPN_NET_LOSSLESS | IPN_NET_CONFIDENTIAL;
     if (command == IPN_IOC_BIND) ioctl(fd, IPN_IOC_SETOPT(4), &option);
     ioctl(fd, command, &request);
   }
@@ -108,9 +108,8 @@ TEST_F(SystemCalls, WhateverProcessesDoAndHoweverTheyEndNothingIsLeft) {
     std::vector<std::unique_ptr<Process>> processes;
     for (unsigned i = 0; i < 4; ++i) {
       const auto their_seed = static_cast<unsigned>(random());
-      processes.push_back(std::make_unique<Process>([their_seed]() -> int {
-        Troublemaker(their_seed).run();
-      }));
+      processes.push_back(
+          std::make_unique<Process>([their_seed]() -> int { Troublemaker(their_seed).run(); }));
     }
     while (!processes.empty()) {
       const std::uint64_t until = stats(*watcher).requests + 1000 + random() % 2000;

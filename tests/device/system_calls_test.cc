@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // What needs descriptors and processes: epoll, dup, fork, kill -9, namespaces.
+#include <array>
+#include <cerrno>
 #include <fcntl.h>
+#include <functional>
 #include <grp.h>
 #include <poll.h>
 #include <sched.h>
@@ -13,10 +16,6 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <functional>
 #include <utility>
 
 #include "tests/device/process.h"
@@ -55,10 +54,10 @@ class Epoll {
   const int fd_;
 };
 
-constexpr std::uint32_t kMasks[] = {EPOLLIN,    EPOLLRDNORM, EPOLLIN | EPOLLRDNORM,
-                                    EPOLLOUT,   EPOLLWRNORM, EPOLLOUT | EPOLLWRNORM,
-                                    EPOLLHUP,   EPOLLIN | EPOLLOUT,
-                                    EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM};
+constexpr std::uint32_t kMasks[] = {
+    EPOLLIN,  EPOLLRDNORM,        EPOLLIN | EPOLLRDNORM,
+    EPOLLOUT, EPOLLWRNORM,        EPOLLOUT | EPOLLWRNORM,
+    EPOLLHUP, EPOLLIN | EPOLLOUT, EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM};
 constexpr std::uint32_t kIn = EPOLLIN | EPOLLRDNORM;
 constexpr std::uint32_t kOut = EPOLLOUT | EPOLLWRNORM;
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <fcntl.h>
-
 #include <cstddef>
 #include <cstdint>
+#include <fcntl.h>
 #include <functional>
 #include <memory>
 #include <ostream>
@@ -113,9 +112,7 @@ class World {
   /// that does not happen. Several threads may call it on doors with system calls.
   virtual bool wait_ready(std::span<const Interest> interests) = 0;
 
-  bool makes_system_calls() const {
-    return kind() == DoorKind::kFile || kind() == DoorKind::kCuse;
-  }
+  bool makes_system_calls() const { return kind() == DoorKind::kFile || kind() == DoorKind::kCuse; }
 };
 
 /// The device of a daemon that runs already.

@@ -9,6 +9,13 @@ namespace ipn::sim {
 
 using Kind = SendOutcome::Kind;
 
+std::uint64_t charge_of(const NetworkConfig& config) {
+  const std::uint64_t ring = ring_bytes_for(config);
+  std::uint64_t entries = 1;
+  while (entries < config.pool && entries < ring / 32) entries *= 2;
+  return ring + 48 * entries;
+}
+
 // Room ------------------------------------------------------------------------------
 
 /// Bytes that stay unused because a record does not wrap.
@@ -51,16 +58,16 @@ void Room::begin_epoch(std::uint64_t ring_bytes, std::uint32_t pool) {
 std::map<std::uint32_t, ModelAccount> Model::accounts() const {
   std::map<std::uint32_t, ModelAccount> accounts;
   for (const auto& [id, network] : networks) {
-    ++accounts[network.payer].networks;
-    if (network.is_shared()) accounts[network.payer].log_bytes += network.ring();
+    ++accounts[network.payer()].networks;
+    if (network.is_shared()) accounts[network.payer()].log_bytes += charge_of(network.config);
   }
   for (const auto& [id, node] : nodes) {
     if (node.charged) ++accounts[*node.charged].nodes;
     const bool own_log = node.receives && !node.network->is_shared();
-    if (own_log) accounts[node.who.uid.value].log_bytes += node.network->ring();
+    if (own_log) accounts[node.who.uid.value].log_bytes += charge_of(node.network->config);
   }
   for (const auto& [id, send] : parked) {
-    accounts[send.from->who.uid.value].parked_bytes += send.message.len;
+    accounts[send.from->who.uid.value].parked_bytes += send.message.len + kWaitingOverhead;
   }
   return accounts;
 }
@@ -97,15 +104,18 @@ ModelNetwork* Model::find(const std::string& name) {
   return nullptr;
 }
 
-int Model::make(const NetworkConfig& config, std::uint32_t payer) {
+int Model::make(const NetworkConfig& config) {
+  const std::uint32_t payer = config.owner.value;
   if (over_limit(payer, &ModelAccount::networks, 1, limits_.networks_per_uid)) return EDQUOT;
   ModelNetwork network;
   network.config = config;
-  network.payer = payer;
   network.room = Room(network.ring(), config.pool);
-  const bool shared = network.is_shared();
-  if (shared &&
-      over_limit(payer, &ModelAccount::log_bytes, network.ring(), limits_.log_bytes_per_uid)) {
+  const std::uint64_t charge = charge_of(config);
+  if (network.is_shared()) {
+    if (over_limit(payer, &ModelAccount::log_bytes, charge, limits_.log_bytes_per_uid)) {
+      return EDQUOT;
+    }
+  } else if (payer != 0 && charge > limits_.log_bytes_per_uid) {
     return EDQUOT;
   }
   network.id = ++last_network_;
@@ -113,9 +123,9 @@ int Model::make(const NetworkConfig& config, std::uint32_t payer) {
   return 0;
 }
 
-int Model::add_network(const NetworkConfig& config, const Credentials& who) {
+int Model::add_network(const NetworkConfig& config) {
   if (find(config.name) != nullptr) return EEXIST;
-  return make(config, who.uid.value);
+  return make(config);
 }
 
 int Model::bind(ModelNode& node, const NetworkConfig& wanted, const Credentials& who) {
@@ -128,7 +138,7 @@ int Model::bind(ModelNode& node, const NetworkConfig& wanted, const Credentials&
     if (!access_of(who, config.mode, config.owner, config.group).manage) return EACCES;
     if (wanted.policy != config.policy) return EPROTO;
   } else {
-    if (const int error = make(wanted, who.uid.value); error != 0) return error;
+    if (const int error = make(wanted); error != 0) return error;
     network = find(wanted.name);
   }
   node.state = Node::State::kBound;
@@ -146,6 +156,7 @@ int Model::connect(ModelNode& node, const std::string& name, const Credentials& 
   if (node.state == Node::State::kEnded) return ECONNRESET;
   if (node.state == Node::State::kConnected) return EISCONN;
   if (bound && node.network->ending) return ECONNRESET;
+  if (bound && !name.empty() && name != node.network->config.name) return EISCONN;
   ModelNetwork* network = bound ? node.network : find(name);
   if (network == nullptr) return ENOENT;
   const NetworkConfig& config = network->config;
@@ -171,7 +182,7 @@ int Model::connect(ModelNode& node, const std::string& name, const Credentials& 
     port = static_cast<std::uint32_t>(free - taken.begin());
   }
   if (receives && !network->is_shared() &&
-      over_limit(uid, &ModelAccount::log_bytes, network->ring(), limits_.log_bytes_per_uid)) {
+      over_limit(uid, &ModelAccount::log_bytes, charge_of(config), limits_.log_bytes_per_uid)) {
     return EDQUOT;
   }
   node.state = Node::State::kConnected;
@@ -206,6 +217,7 @@ void Model::stop_sending(ModelNode& node, int error) {
   if (!node.sends) return;
   node.sends = false;
   fail(*node.network, &node, error);
+  forget_who_gave_up(*node.network);
 }
 
 int Model::shutdown(ModelNode& node, bool receive, bool send) {
@@ -283,7 +295,6 @@ int Model::change(ModelNetwork& network, const NetworkChange& change) {
     if (const int error = renew_logs(network, wanted); error != 0) return error;
   }
   const bool judged = wanted.mode != old.mode || wanted.owner != old.owner;
-  if (network.payer == old.owner.value) network.payer = wanted.owner.value;
   network.config = wanted;
   network.front_since = now;
   for (ModelNode* member : network.members) member->front_since = now;
@@ -300,19 +311,30 @@ int Model::renew_logs(ModelNetwork& network, const NetworkConfig& wanted) {
   if (network.epochs >= 10) return EBUSY;
   const std::uint64_t ring = ring_bytes_for(wanted);
   const bool lossless = network.config.is_lossless();
+  const std::uint64_t before = charge_of(network.config), after = charge_of(wanted);
+  const std::uint64_t more = after > before ? after - before : 0;
+  const auto has_too_much = [&](const Room& room) {
+    return room.used() > ring || room.count() > wanted.pool;
+  };
   std::map<std::uint32_t, std::uint64_t> charges;
   if (network.is_shared()) {
-    if (lossless && network.room.used() > ring) return EBUSY;
-    charges[network.payer] = ring;
+    if (lossless && has_too_much(network.room)) return EBUSY;
+    charges[network.payer()] = more;
   } else {
+    bool foreign = false;
     for (const ModelNode* member : network.members) {
       if (!member->receives) continue;
-      if (member->room.used() > ring) return EBUSY;
-      charges[member->who.uid.value] += ring;
+      if (has_too_much(member->room)) return EBUSY;
+      charges[member->who.uid.value] += more;
+      foreign = foreign || member->who.uid != network.config.owner;
     }
+    const bool too_large = wanted.owner.value != 0 && after > limits_.log_bytes_per_uid;
+    if (more > 0 && too_large) return EDQUOT;
+    if (more > 0 && foreign) return EBUSY;
   }
   for (const auto& [uid, bytes] : charges) {
-    if (over_limit(uid, &ModelAccount::log_bytes, bytes, limits_.log_bytes_per_uid)) return EDQUOT;
+    const bool over = over_limit(uid, &ModelAccount::log_bytes, bytes, limits_.log_bytes_per_uid);
+    if (more > 0 && over) return EDQUOT;
   }
   ++network.epochs;
   if (network.is_shared()) {
@@ -365,7 +387,7 @@ ModelOutcome Model::attempt(ModelNode& node, const Message& message,
       const bool others_wait = &queue != own_queue && !queue.empty();
       if (others_wait || !has_room(network, *receiver, message.len)) {
         refused_by = &queue;
-        note_held_up(network);
+        if (own_queue != nullptr) note_held_up(network);
         return {Kind::kWouldBlock, 0, 0, 0};
       }
     }
@@ -447,8 +469,10 @@ ModelOutcome Model::send(ModelNode& node, const Message& message) {
 }
 
 int Model::park(ModelNode& node, int id, const Message& message) {
-  std::uint64_t bytes = message.len;
-  for (const auto& [other, send] : parked) bytes += send.from == &node ? send.message.len : 0;
+  std::uint64_t bytes = message.len + kWaitingOverhead;
+  for (const auto& [other, send] : parked) {
+    bytes += send.from == &node ? send.message.len + kWaitingOverhead : 0;
+  }
   if (bytes > limits_.parked_bytes_per_node) return ENOBUFS;
   parked[id] = {id, &node, message};
   ModelNetwork& network = *node.network;
@@ -458,6 +482,7 @@ int Model::park(ModelNode& node, int id, const Message& message) {
   TimeNs& front_since = unicast ? blocker.front_since : network.front_since;
   if (queue.empty()) front_since = now;
   queue.push_back(id);
+  note_held_up(network);
   return 0;
 }
 
@@ -472,7 +497,12 @@ void Model::cancel(int id) {
     std::erase(network.waiting, id);
     for (ModelNode* member : network.members) std::erase(member->waiting, id);
   }
-  parked.erase(id);
+  const auto waits = parked.find(id);
+  if (waits != parked.end()) {
+    ModelNetwork& network = *waits->second.from->network;
+    parked.erase(waits);
+    forget_who_gave_up(network);
+  }
   std::erase_if(done_, [id](const ModelDone& done) { return done.id == id; });
 }
 
@@ -587,6 +617,19 @@ void Model::note_held_up(ModelNetwork& network) {
   }
 }
 
+bool Model::somebody_waits(const ModelNetwork& network) const {
+  const bool sends = std::any_of(parked.begin(), parked.end(), [&](const auto& entry) {
+    return entry.second.from->network == &network;
+  });
+  return sends || std::any_of(network.members.begin(), network.members.end(),
+                              [](const ModelNode* node) { return node->sends && node->polls_out; });
+}
+
+void Model::forget_who_gave_up(ModelNetwork& network) {
+  if (somebody_waits(network)) return;
+  for (ModelNode* member : network.members) member->held_up_since = 0;
+}
+
 std::string Model::why_not_overdue(const ModelNode& node, TimeNs blocked) const {
   const ModelNetwork& network = *node.network;
   const TimeNs deadline = network.config.deadline_ms * kMillisecond;
@@ -595,6 +638,7 @@ std::string Model::why_not_overdue(const ModelNode& node, TimeNs blocked) const 
   if (node.unread.empty()) return "it has read everything";
   if (blocked < deadline) return "the deadline is not over";
   if (node.held_up_since == 0) return "nobody has waited for it";
+  if (!somebody_waits(network)) return "nobody waits any more";
   if (now - node.held_up_since < blocked)
     return "nobody has waited for it that long: " +
            std::to_string((now - node.held_up_since) / kMillisecond) + " and not " +

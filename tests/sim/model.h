@@ -26,6 +26,12 @@ inline constexpr std::uint32_t kUnicast = 5;
 
 using Drops = std::array<std::uint64_t, IPN_DROP_SLOTS>;
 
+/// What the account of a log is charged: its ring, and 48 bytes for each message
+/// that it can hold, rounded up to a power of two.
+std::uint64_t charge_of(const NetworkConfig& config);
+/// What is charged for a message that waits, besides its bytes.
+inline constexpr std::uint64_t kWaitingOverhead = 256;
+
 /// A message, known by a checksum.
 struct Message {
   std::uint64_t checksum = 0;
@@ -89,6 +95,7 @@ struct ModelNode {
   Room room;               ///< of a log of its own
   std::uint64_t next_number = 1;
   std::deque<int> waiting;   ///< messages that wait for this receiver (unicast)
+  bool polls_out = false;    ///< it may wait until it can write
   TimeNs held_up_since = 0;  ///< senders may have waited for it since; 0: no
   TimeNs front_since = 0;    ///< when `waiting` or what it waits for last changed
 
@@ -99,7 +106,6 @@ struct ModelNode {
 struct ModelNetwork {
   std::uint64_t id = 0;
   NetworkConfig config;
-  std::uint32_t payer = 0;
   bool ending = false;
   std::vector<ModelNode*> members;
   Room room;  ///< of the shared log
@@ -116,6 +122,7 @@ struct ModelNetwork {
     return config.policy != kUnicast && (config.flags & IPN_NET_CONFIDENTIAL) == 0;
   }
   std::uint64_t ring() const { return ring_bytes_for(config); }
+  std::uint32_t payer() const { return config.owner.value; }
 };
 
 struct ModelAccount {
@@ -153,7 +160,7 @@ class Model {
   void close(ModelNode& node);
   /// These return the errno that the call must give; 0: it was done. `id` is that
   /// of a network which is made.
-  int add_network(const NetworkConfig& config, const Credentials& who);
+  int add_network(const NetworkConfig& config);
   int bind(ModelNode& node, const NetworkConfig& wanted, const Credentials& who);
   int connect(ModelNode& node, const std::string& name, const Credentials& who, std::uint32_t roles,
               std::optional<std::uint32_t> port);
@@ -190,7 +197,9 @@ class Model {
   Drops gone_drops{};
 
  private:
-  int make(const NetworkConfig& config, std::uint32_t payer);
+  int make(const NetworkConfig& config);
+  bool somebody_waits(const ModelNetwork& network) const;
+  void forget_who_gave_up(ModelNetwork& network);
   std::vector<ModelNode*> receivers_of(const ModelNode& from, const Message& message) const;
   std::vector<ModelNode*> others_of(const ModelNode& from) const;
   ModelOutcome attempt(ModelNode& node, const Message& message, const std::deque<int>* own_queue,

@@ -71,6 +71,7 @@ struct Simulation::Client final : NodeSink {
   explicit Client(Simulation& s) : simulation(s) {}
   void on_ready(Node&) override {
     wanted = 0;
+    if (model != nullptr) model->polls_out = false;
     ++simulation.coverage_.woken;
   }
   void on_send_done(ParkedSend& send, const SendOutcome& outcome) override;
@@ -264,7 +265,7 @@ void Simulation::add_network() {
   config.log_bytes = chance(30) ? 1 + below(20'000) : 0;
   config.deadline_ms = static_cast<std::uint32_t>(chance(80) ? 1 + below(2000) : 0);
   note("add " + config.name + " flags " + std::to_string(config.flags));
-  same(code_of(switch_->add_network(config, who, false)), model_.add_network(config, who), "add");
+  same(code_of(switch_->add_network(config, who, false)), model_.add_network(config), "add");
 }
 
 void Simulation::bind(Client& client) {
@@ -289,7 +290,8 @@ void Simulation::bind(Client& client) {
 
 void Simulation::connect(Client& client) {
   const Credentials who = any_user();
-  const std::string name = any_name();
+  const bool bound = client.model->state == Node::State::kBound;
+  const std::string name = bound && chance(70) ? "" : any_name();
   static const std::vector<std::uint32_t> all_roles = {0, 0, 0, IPN_ROLE_RECV, IPN_ROLE_SEND};
   const std::uint32_t roles = one_of(all_roles);
   std::optional<std::uint32_t> port;
@@ -387,6 +389,7 @@ void Simulation::want(Client& client) {
   client.wanted |= interests;
   client.peers = model_.peers_of(*client.model);
   const bool held_up = (interests & kWantWritable) != 0 && client.model->sends;
+  client.model->polls_out = client.model->polls_out || (interests & kWantWritable) != 0;
   if (held_up) model_.note_held_up(*network);
   note("want " + std::to_string(client.model->id) + " " + std::to_string(interests));
 }

@@ -139,8 +139,9 @@ struct ipn_version {
  * CONNECT: exchange messages; needs r or w. A bound node gives no name.
  * `roles`: IPN_ROLE_RECV and/or IPN_ROLE_SEND, 0 for both; the answer has
  * those that the network's mode allows. ENOENT no such network; EACCES none of
- * the roles is allowed; EPROTO; EISCONN; EADDRINUSE port taken; EADDRNOTAVAIL
- * no port free, or none of that number; EDQUOT.
+ * the roles is allowed; EPROTO; EISCONN, also for a bound node that names
+ * another network; EADDRINUSE port taken; EADDRNOTAVAIL no port free, or none of
+ * that number; EDQUOT.
  *
  * Both: EINVAL for a name that is not 1..107 bytes of [A-Za-z0-9._:@/-] with a
  * letter, digit or `_` first. */
@@ -254,8 +255,9 @@ struct ipn_explain {
  * others keep their default or value. SET with `generation` not 0 succeeds
  * only if it still is the network's (EAGAIN else).
  *
- * ADD: EEXIST; EDQUOT; EINVAL range; EPERM other owner than yourself.
- * GET: needs any of r, w, x (EACCES); ENOENT.
+ * ADD: EEXIST; EDQUOT, also for logs of the receivers' own that are larger than
+ * what the owner may be charged; EINVAL range; EPERM other owner than yourself.
+ * GET: needs any of r, w, x (EACCES by name; by id you learn nothing: ENOENT).
  * SET, END: owner or root (EPERM); ENOENT; SET: EBUSY a port that would go is
  * in use, or more is unread than the new log would hold, or it would make the
  * logs of other users' nodes larger, or settings that make a new log changed
@@ -268,7 +270,7 @@ struct ipn_netcfg {
 	__u32 mtu, ports, pool, mode;
 	__u32 uid, gid;
 	__u32 overflow;    /* IPN_OVERFLOW_*; out only in this version */
-	__u32 deadline_ms; /* lossless: disconnect who blocks senders this long; 0 never */
+	__u32 deadline_ms; /* lossless: disconnect who keeps waiting senders this long; 0 never */
 	__u32 retain_msgs, retain_ms; /* reserved */
 	__aligned_u64 log_bytes;      /* room of each log; 0: chosen from pool and mtu */
 	char name[128];

@@ -126,15 +126,16 @@ int ipn_close(struct ipn_node *node);
  *   -EDQUOT           a limit per user is reached */
 int ipn_bind(struct ipn_node *node, const char *name, unsigned policy);
 
-/* Connects the node: to the network `name`, or with NULL to the one that it is
- * bound to. `roles` is IPN_ROLE_RECV, IPN_ROLE_SEND or both; 0 means both. The
- * network's r and w permissions may leave only one of them; ipn_info() tells.
- * `policy` as in ipn_bind(). Never makes a network.
+/* Connects the node: to the network `name`, or with NULL (or the same name
+ * again) to the one that it is bound to. `roles` is IPN_ROLE_RECV,
+ * IPN_ROLE_SEND or both; 0 means both. The network's r and w permissions may
+ * leave only one of them; ipn_info() tells. `policy` as in ipn_bind(). Never
+ * makes a network.
  *
  *   -ENOENT         no such network
  *   -EACCES         none of the roles is allowed
  *   -EPROTO         the network has another policy
- *   -EISCONN        the node is connected, or bound and a name was given
+ *   -EISCONN        the node is connected, or bound to a network of another name
  *   -EADDRNOTAVAIL  the network has no free port
  *   -EDQUOT         a limit per user is reached */
 int ipn_connect(struct ipn_node *node, const char *name, unsigned policy, unsigned roles);

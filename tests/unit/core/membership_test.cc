@@ -178,15 +178,17 @@ TEST_P(States, AllowWhatTheTableSays) {
   EXPECT_EQ(World::code(world.core.shutdown(*member, true, false)), row.shutdown) << row.rows;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Rows, States,
-    testing::Values(
-        StateRow{"[44, 54]", From::kFree, 0, 0, ENOTCONN, 0, 0, "<errno 107>"},
-        StateRow{"[25, 32, 34, 74]", From::kBound, EISCONN, 0, ENOTCONN, EISCONN, 0, "<errno 107>"},
-        StateRow{"[25, 33, D6]", From::kConnected, EISCONN, EISCONN, 0, EISCONN, 0, "<empty>"},
-        StateRow{"[45, 70]", From::kKicked, ECONNRESET, ECONNRESET, ECONNRESET, ECONNRESET,
-                 ECONNRESET, "<end>"},
-        StateRow{"[45, D34]", From::kEnded, EISCONN, EISCONN, ECONNRESET, EISCONN, 0, "<end>"}));
+INSTANTIATE_TEST_SUITE_P(Rows, States,
+                         testing::Values(StateRow{"[44, 54]", From::kFree, 0, 0, ENOTCONN, 0, 0,
+                                                  "<errno 107>"},
+                                         StateRow{"[25, 32, 34, 74]", From::kBound, EISCONN,
+                                                  EISCONN, ENOTCONN, EISCONN, 0, "<errno 107>"},
+                                         StateRow{"[25, 33, D6]", From::kConnected, EISCONN,
+                                                  EISCONN, 0, EISCONN, 0, "<empty>"},
+                                         StateRow{"[45, 70]", From::kKicked, ECONNRESET, ECONNRESET,
+                                                  ECONNRESET, ECONNRESET, ECONNRESET, "<end>"},
+                                         StateRow{"[45, D34]", From::kEnded, EISCONN, EISCONN,
+                                                  ECONNRESET, EISCONN, 0, "<end>"}));
 
 TEST_F(Membership, BindThenConnectNeedsNoName) {  // [34]
   Member& member = world.open();
@@ -200,6 +202,17 @@ TEST_F(Membership, BindThenConnectNeedsNoName) {  // [34]
   EXPECT_EQ(member->network()->readers(), 1u);
   EXPECT_EQ(member->network()->writers(), 1u);
   EXPECT_EQ(member->network()->connected(), 1u);
+}
+
+TEST_F(Membership, ABoundNodeConnectsToItsNetworkAndToNoOther) {
+  world.add(config_of("other"));
+  Member& member = world.open();
+  ASSERT_EQ(world.bind(member, "net"), 0);
+  EXPECT_EQ(world.connect(member, "other"), EISCONN);
+  EXPECT_EQ(world.connect(member, "no"), EISCONN);
+  EXPECT_EQ(member->state(), Node::State::kBound);
+  EXPECT_EQ(world.connect(member, "net"), 0);
+  EXPECT_EQ(member->network()->config().name, "net");
 }
 
 TEST_F(Membership, ABoundNodeOfANetworkThatEndsCannotConnectAnyMore) {
@@ -528,14 +541,12 @@ TEST_P(EndOfBothKinds, DrainsBeforeTheEndOfFile) {  // [D34]
   ASSERT_EQ(sender.done.size(), 1u);
   EXPECT_EQ(sender.done[0].outcome.error, ECONNRESET);
   EXPECT_EQ(world.send(sender, "4"), ECONNRESET);
-  EXPECT_FALSE(world.core.is_drained());
   const Readiness ready = world.core.readiness(*reader);
   EXPECT_TRUE(ready.readable);
   EXPECT_TRUE(ready.hangup);
   EXPECT_FALSE(ready.writable);
   EXPECT_EQ(world.receive(reader), "1");
   EXPECT_EQ(world.receive(reader), "2");
-  EXPECT_TRUE(world.core.is_drained());
   EXPECT_EQ(world.receive(reader), "<end>");
   EXPECT_EQ(world.receive(sender), "<end>");
   world.close(sender);
@@ -551,11 +562,18 @@ TEST_P(EndOfBothKinds, EndAllEndsEveryNetwork) {
   Member& b = world.join("one");
   Member& free = world.open();
   ASSERT_EQ(world.send(a, "m"), 0);
+  Member& bound = world.open();
+  ASSERT_EQ(world.bind(bound, "two"), 0);
+  const NetworkId two = bound->network()->id();
   world.core.end_all();
   world.core.dispatch();
-  EXPECT_FALSE(world.core.is_drained());
+  EXPECT_EQ(world.bind(free, "new"), ENODEV);
+  EXPECT_EQ(world.connect(free, "one"), ENODEV);
+  EXPECT_EQ(world.connect(bound, ""), ENODEV);
+  EXPECT_EQ(World::code(world.core.add_network(lossy("new"), user(0), true)), ENODEV);
+  EXPECT_EQ(World::code(world.core.change_network(two, {}, 0, user(0))), ENODEV);
   EXPECT_EQ(world.receive(b), "m");
-  EXPECT_TRUE(world.core.is_drained());
+  EXPECT_EQ(world.receive(b), "<end>");
   EXPECT_TRUE(world.core.readiness(*a).hangup);
   EXPECT_FALSE(world.core.readiness(*free).hangup);
 }
@@ -667,7 +685,7 @@ TEST_P(ChangesOfBothKinds, OfTheOwnerJudgeThoseWhoAreInAndMoveTheCharge) {
   EXPECT_EQ(world.core.account_of(Uid{10}).networks, 0u);
   EXPECT_EQ(world.core.account_of(Uid{11}).networks, 1u);
   EXPECT_EQ(world.core.account_of(Uid{10}).log_bytes, 0u);
-  EXPECT_EQ(world.core.account_of(Uid{11}).log_bytes, is_shared() ? network.log_bytes() : 0u);
+  EXPECT_EQ(world.core.account_of(Uid{11}).log_bytes, is_shared() ? network.log_charge() : 0u);
 }
 
 TEST_P(ChangesOfBothKinds, AreForTheOwnerAndRoot) {
@@ -699,8 +717,8 @@ TEST_P(ChangesOfBothKinds, OfMtuAndPoolBeginAnEpochAndLoseNothing) {
   config.mtu = 100;
   config.pool = 3;
   const Network& network = world.add(config);
-  Member& sender = world.join("net", user(7));
-  Member& reader = world.join("net", user(8));
+  Member& sender = world.join("net");
+  Member& reader = world.join("net");
   ASSERT_EQ(world.send(sender, "1"), 0);
   ASSERT_EQ(world.send(sender, ""), 0);
   EXPECT_EQ(world.send(sender, std::string(101, 'x')), EMSGSIZE);
@@ -718,10 +736,8 @@ TEST_P(ChangesOfBothKinds, OfMtuAndPoolBeginAnEpochAndLoseNothing) {
   EXPECT_EQ(world.receive(reader), std::string(5000, 'x'));
   EXPECT_EQ(world.received.seq, 3u) << "numbers run on";
   EXPECT_EQ(world.receive_all(reader), (std::vector<std::string>{"4", "5"}));
-  const std::uint64_t charged = world.core.account_of(Uid{0}).log_bytes +
-                                world.core.account_of(Uid{7}).log_bytes +
-                                world.core.account_of(Uid{8}).log_bytes;
-  EXPECT_EQ(charged, network.log_bytes() * (is_shared() ? 1 : 2));
+  const std::uint64_t charged = world.core.account_of(Uid{0}).log_bytes;
+  EXPECT_EQ(charged, network.log_charge() * (is_shared() ? 1 : 2));
 }
 
 TEST_P(ChangesOfBothKinds, OfThePoolLetWaitingSendersIn) {
@@ -846,8 +862,8 @@ class Quotas : public testing::Test {
     Limits limits;
     limits.networks_per_uid = 2;
     limits.nodes_per_uid = 3;
-    limits.log_bytes_per_uid = 64 << 10;
-    limits.parked_bytes_per_node = 100;
+    limits.log_bytes_per_uid = (64 << 10) + 2 * sizeof(LogEntry);
+    limits.parked_bytes_per_node = 100 + 2 * kParkedOverhead;
     limits.open_nodes = 12;
     return limits;
   }
@@ -902,11 +918,12 @@ TEST_F(Quotas, OfNodesOfAUser) {
 
 TEST_F(Quotas, OfLogBytesOfAUser) {
   NetworkConfig config = config_of("net", IPN_NET_CONFIDENTIAL);
+  config.pool = 1;
   config.log_bytes = 32 << 10;
   world.add(config);
   Member& a = world.join("net", user(5));
   Member& b = world.join("net", user(5));
-  EXPECT_EQ(world.core.account_of(Uid{5}).log_bytes, 64u << 10);
+  EXPECT_EQ(world.core.account_of(Uid{5}).log_bytes, (64u << 10) + 2 * sizeof(LogEntry));
   Member& third = world.open();
   EXPECT_EQ(world.connect(third, "net", user(5)), EDQUOT);
   EXPECT_EQ(third->state(), Node::State::kFree);
@@ -932,13 +949,153 @@ TEST_F(Quotas, OfBytesThatANodeHasWaiting) {
   ASSERT_EQ(world.core.send(*sender, too_much.send.message).kind, SendOutcome::Kind::kWouldBlock);
   EXPECT_EQ(world.core.park(too_much.send), ENOBUFS);
   world.park(sender, last);
-  EXPECT_EQ(sender->parked_bytes(), 100u);
-  EXPECT_EQ(world.core.account_of(Uid{5}).parked_bytes, 100u);
+  EXPECT_EQ(sender->parked_bytes(), 100 + 2 * kParkedOverhead);
+  EXPECT_EQ(world.core.account_of(Uid{5}).parked_bytes, 100 + 2 * kParkedOverhead);
   world.receive(reader);
-  EXPECT_EQ(sender->parked_bytes(), 40u);
-  EXPECT_EQ(world.core.account_of(Uid{5}).parked_bytes, 40u);
+  EXPECT_EQ(sender->parked_bytes(), 40 + kParkedOverhead);
+  EXPECT_EQ(world.core.account_of(Uid{5}).parked_bytes, 40 + kParkedOverhead);
   world.close(sender);
   EXPECT_TRUE(world.core.account_of(Uid{5}).is_empty());
+}
+
+TEST_F(Quotas, OfMessagesWithoutBytesThatWait) {
+  NetworkConfig config = config_of("net", IPN_NET_LOSSLESS);
+  config.pool = 1;
+  world.add(config);
+  Member& sender = world.join("net", user(5));
+  world.join("net");
+  ASSERT_EQ(world.send(sender, ""), 0);
+  std::deque<Parked> empty;
+  for (int i = 0; i < 2; ++i) world.park(sender, empty.emplace_back(""));
+  Parked one_more("");
+  ASSERT_EQ(world.core.send(*sender, one_more.send.message).kind, SendOutcome::Kind::kWouldBlock);
+  EXPECT_EQ(world.core.park(one_more.send), ENOBUFS);
+  EXPECT_EQ(sender->parked_sends(), 2u);
+  for (Parked& parked : empty) world.core.cancel(parked.send);
+}
+
+TEST_F(Quotas, TheOwnerOfPrivateLogsMakesNobodyPayWhatHeCouldNot) {
+  NetworkConfig config = config_of("net", IPN_NET_CONFIDENTIAL);
+  config.owner = Uid{5};
+  config.group = Gid{5};
+  config.log_bytes = 64 << 10;  // the entries are on top of the limit
+  EXPECT_EQ(World::code(world.core.add_network(config, user(5), false)), EDQUOT);
+  Member& maker = world.open();
+  ASSERT_TRUE(world.core.set_option(*maker, IPN_OPT_FLAGS, IPN_NET_CONFIDENTIAL));
+  EXPECT_EQ(world.bind(maker, "net", user(5)), EDQUOT) << "2 MiB for 1024 of 1514 bytes";
+  EXPECT_TRUE(world.core.account_of(Uid{5}).is_empty());
+  EXPECT_TRUE(world.core.add_network(config, user(5), true)) << "the configuration is exempt";
+  config.name = "small";
+  config.pool = 1;
+  config.log_bytes = 8 << 10;
+  const Network& network = world.add(config, user(5));
+  NetworkChange larger;
+  larger.log_bytes = 128 << 10;
+  EXPECT_EQ(World::code(world.core.change_network(network.id(), larger, 0, user(5))), EDQUOT);
+  EXPECT_EQ(network.log_bytes(), 8u << 10);
+  larger.log_bytes = 32 << 10;
+  EXPECT_TRUE(world.core.change_network(network.id(), larger, 0, user(5)));
+}
+
+TEST_F(Quotas, PrivateLogsDoNotGrowWhileOthersPayForThem) {
+  NetworkConfig config = config_of("net", IPN_NET_CONFIDENTIAL);
+  config.owner = Uid{5};
+  config.pool = 1;
+  config.log_bytes = 16 << 10;
+  const Network& network = world.add(config);
+  world.join("net", user(5));
+  Member& guest = world.join("net", user(0));
+  const auto set_log_bytes = [&](std::uint64_t log_bytes) {
+    NetworkChange change;
+    change.log_bytes = log_bytes;
+    return World::code(world.core.change_network(network.id(), change, 0, user(5)));
+  };
+  const std::uint64_t charged = world.core.account_of(Uid{0}).log_bytes;
+  EXPECT_EQ(set_log_bytes(32 << 10), EBUSY);
+  NetworkChange entries;
+  entries.pool = 100;
+  EXPECT_EQ(World::code(world.core.change_network(network.id(), entries, 0, user(5))), EBUSY);
+  EXPECT_EQ(world.core.account_of(Uid{0}).log_bytes, charged);
+  EXPECT_EQ(set_log_bytes(8 << 10), 0) << "they may shrink";
+  EXPECT_LT(world.core.account_of(Uid{0}).log_bytes, charged);
+  ASSERT_TRUE(world.core.shutdown(*guest, true, false));
+  EXPECT_EQ(set_log_bytes(32 << 10), 0) << "who only sends has no log";
+  EXPECT_EQ(world.core.account_of(Uid{5}).log_bytes, network.log_charge());
+}
+
+TEST_P(ChangesOfBothKinds, ThatShrinkALogAreNotRefusedForTheLimit) {
+  Limits limits;
+  limits.log_bytes_per_uid = 40 << 10;
+  World tight{limits};
+  NetworkConfig config = lossy("net");
+  config.owner = Uid{5};
+  config.group = Gid{5};
+  config.pool = 4;
+  config.log_bytes = 32 << 10;
+  const Network& network = tight.add(config, user(5));
+  tight.join("net", user(5));
+  NetworkChange change;
+  change.log_bytes = 16 << 10;
+  EXPECT_TRUE(tight.core.change_network(network.id(), change, 0, user(5)));
+  EXPECT_EQ(tight.core.account_of(Uid{5}).log_bytes, network.log_charge());
+  change.log_bytes = 32 << 10;
+  EXPECT_TRUE(tight.core.change_network(network.id(), change, 0, user(5)))
+      << "only what is more is charged";
+  EXPECT_EQ(tight.core.account_of(Uid{5}).log_bytes, network.log_charge());
+  limits.log_bytes_per_uid = 1;
+  tight.core.set_limits(limits);
+  change.log_bytes = 16 << 10;
+  EXPECT_TRUE(tight.core.change_network(network.id(), change, 0, user(5)))
+      << "who is above the limit may go on with less";
+}
+
+TEST_P(ChangesOfBothKinds, DoNotMakeAPoolSmallerThanWhatIsUnread) {
+  const Network& network = world.add(lossless("net"));
+  Member& sender = world.join("net");
+  Member& reader = world.join("net");
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(world.send(sender, ""), 0);
+  NetworkChange pool;
+  pool.pool = 2;
+  EXPECT_EQ(change(network, pool), EBUSY);
+  world.receive(reader);
+  EXPECT_EQ(change(network, pool), 0);
+}
+
+TEST_F(Quotas, ALogIsChargedWithTheEntriesOfItsMessages) {
+  NetworkConfig config = config_of("net");
+  config.owner = Uid{5};
+  config.log_bytes = 16 << 10;
+  config.pool = 1;
+  const Network& network = world.add(config);
+  EXPECT_EQ(world.core.account_of(Uid{5}).log_bytes, (16u << 10) + sizeof(LogEntry));
+  NetworkChange pool;
+  pool.pool = kPoolMax;
+  ASSERT_TRUE(world.core.change_network(network.id(), pool, 0, user(5)));
+  EXPECT_EQ(world.core.account_of(Uid{5}).log_bytes, (16u << 10) + 512 * sizeof(LogEntry));
+  EXPECT_EQ(network.log_bytes(), 16u << 10) << "what is shown is the ring";
+}
+
+TEST_F(Quotas, TheConfigurationsNetworksAreChargedToNoUserWhoeverOwnsThem) {
+  NetworkConfig config = config_of("net");
+  config.pool = 1;
+  const auto made = world.core.add_network(config, user(0), true);
+  ASSERT_TRUE(made);
+  NetworkChange give;
+  give.owner = Uid{5};
+  ASSERT_TRUE(world.core.change_network((*made)->id(), give, 0, user(0)));
+  EXPECT_TRUE(world.core.account_of(Uid{5}).is_empty());
+  NetworkChange enlarge;
+  enlarge.log_bytes = kLogBytesMax;
+  EXPECT_EQ(World::code(world.core.change_network((*made)->id(), enlarge, 0, user(5))), EPERM)
+      << "at root's expense";
+  world.core.set_exempt((*made)->id(), false);
+  EXPECT_EQ(world.core.account_of(Uid{5}).networks, 1u);
+  EXPECT_EQ(world.core.account_of(Uid{5}).log_bytes, (*made)->log_charge());
+  EXPECT_TRUE(world.core.account_of(Uid{0}).is_empty());
+  world.core.set_exempt((*made)->id(), true);
+  EXPECT_TRUE(world.core.account_of(Uid{5}).is_empty());
+  ASSERT_TRUE(world.core.end_network((*made)->id(), user(0)));
+  EXPECT_TRUE(world.core.account_of(Uid{0}).is_empty());
 }
 
 TEST_F(Quotas, TheLimitIsNamedInWords) {
@@ -987,6 +1144,57 @@ TEST_F(Quotas, OnlyWhoHasARightSeesANetwork) {
   EXPECT_TRUE(world.core.visible_network({}, "net", user(0)));
   EXPECT_EQ(World::code(world.core.visible_network({}, "net", user(6))), EACCES);
   EXPECT_EQ(World::code(world.core.visible_network({}, "no", user(6))), ENOENT);
+}
+
+TEST_F(Quotas, IdsTellNobodyTheNameOfANetworkThatHeMayNotSee) {
+  NetworkConfig config = config_of("secret");
+  config.pool = 1;
+  config.mode = 0700;
+  config.owner = Uid{5};
+  const NetworkId id = world.add(config).id();
+  const NodeId node = world.join("secret", user(5))->id();
+  const auto text = [](const auto& result) {
+    return result ? std::string("done")
+                  : std::to_string(result.error().code) + " " + result.error().text;
+  };
+  const std::string number = std::to_string(id.value);
+  const std::string none =
+      std::to_string(ENOENT) + " network " + number + ": no such network (see ipnctl net list)";
+  EXPECT_EQ(text(world.core.visible_network(id, {}, user(6))), none);
+  EXPECT_EQ(text(world.core.change_network(id, {}, 0, user(6))), none);
+  EXPECT_EQ(text(world.core.end_network(id, user(6))), none);
+  EXPECT_EQ(text(world.core.kick(node, user(6))), std::to_string(ENOENT) + " node " +
+                                                      std::to_string(node.value) +
+                                                      ": no such node (see ipnctl node list)");
+  ASSERT_TRUE(world.core.kick(node, user(5)));
+  ASSERT_TRUE(world.core.end_network(id, user(5)));
+  EXPECT_EQ(text(world.core.visible_network(id, {}, user(6))), none) << "as if it were not there";
+}
+
+TEST_F(Quotas, ListsHaveTheNodesThatAreInANetworkById) {
+  NetworkConfig config = config_of("net");
+  config.pool = 1;
+  world.add(config);
+  world.open();
+  Member& connected = world.join("net");
+  Member& bound = world.open();
+  ASSERT_EQ(world.bind(bound, "net"), 0);
+  Member& kicked = world.join("net");
+  ASSERT_TRUE(world.core.kick(kicked->id(), user(0)));
+  const auto listed = [&](NodeId after) {
+    std::vector<NodeId> ids;
+    world.core.for_each_node(after, [&](Node& node) {
+      ids.push_back(node.id());
+      return true;
+    });
+    return ids;
+  };
+  EXPECT_EQ(listed({}), (std::vector<NodeId>{connected->id(), bound->id()}));
+  EXPECT_EQ(listed(connected->id()), std::vector<NodeId>{bound->id()});
+  ASSERT_EQ(world.connect(bound, ""), 0);
+  EXPECT_EQ(listed({}).size(), 2u);
+  world.close(connected);
+  EXPECT_EQ(listed({}), std::vector<NodeId>{bound->id()});
 }
 
 }  // namespace

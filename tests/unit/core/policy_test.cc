@@ -69,12 +69,6 @@ class ScriptedPolicy final : public Policy {
     note("set " + std::to_string(from.value) + " " + std::to_string(name) + " " + text_of(v));
     return {};
   }
-  Result<std::size_t> command(Port from, std::uint32_t command,
-                              std::span<std::byte> data) override {
-    note("command " + std::to_string(from.value) + " " + std::to_string(command));
-    data[0] = std::byte{'!'};
-    return std::size_t{1};
-  }
   TimeNs timer_period() const override { return script_.period; }
   void timer(TimeNs now) override { note("timer " + std::to_string(now / kMillisecond)); }
 
@@ -513,12 +507,14 @@ TEST_F(PolicyTest, ItsTimerRunsByThePeriod) {
   EXPECT_FALSE(world.core.next_timer().has_value());
 }
 
-TEST_F(PolicyTest, OptionsAndCommandsReachThePolicyOfTheirNumber) {  // [71, 89]
+TEST_F(PolicyTest, OptionsReachThePolicyOfTheirNumber) {  // [71, 89]
   make();
   Member& member = world.open();
   const auto set = [&](std::uint32_t policy) {
     return World::code(world.core.set_policy_option(*member, policy, 3, bytes_of("value")));
   };
+  EXPECT_EQ(set(kScripted), EPROTONOSUPPORT);
+  ASSERT_EQ(world.bind(member, "net", user(0), kScripted), 0);
   EXPECT_EQ(set(kScripted), ENOTCONN);
   ASSERT_EQ(world.connect(member, "net"), 0);
   EXPECT_EQ(set(kScripted + 1), EPROTONOSUPPORT);
@@ -526,13 +522,8 @@ TEST_F(PolicyTest, OptionsAndCommandsReachThePolicyOfTheirNumber) {  // [71, 89]
   EXPECT_EQ(script.hooks.back(), "set 0 3 value");
   std::byte data[4] = {};
   EXPECT_EQ(World::code(world.core.get_policy_option(*member, kScripted, 3, data)), EOPNOTSUPP);
-  auto answer = world.core.policy_command(*member, kScripted, 0x81, data);
-  ASSERT_TRUE(answer);
-  EXPECT_EQ(*answer, 1u);
-  EXPECT_EQ(data[0], std::byte{'!'});
-  EXPECT_EQ(script.hooks.back(), "command 0 129");
   ASSERT_TRUE(world.core.kick(member->id(), user(0)));
-  EXPECT_EQ(set(kScripted), ECONNRESET);
+  EXPECT_EQ(set(kScripted), EPROTONOSUPPORT);
 }
 
 TEST_F(PolicyTest, APolicyOfATakenNumberCannotBeAdded) {
@@ -558,6 +549,24 @@ class Echo : public BothKinds {
   }
 };
 IPN_BOTH_KINDS(Echo);
+
+class LyingPolicy final : public Policy {
+ public:
+  bool sends_to_all() const override { return true; }
+  Verdict decide(Port, std::span<const std::byte>, const MessageMeta&) override {
+    return Verdict::deliver(Destinations::one(Port{0}));
+  }
+};
+
+TEST_P(Echo, APolicyThatSaysItSendsToAllHasToSendToAll) {
+  world.core.add_policy({7, "lying", [] { return std::make_unique<LyingPolicy>(); }});
+  NetworkConfig config = lossy("net");
+  config.policy = 7;
+  world.add(config);
+  Member& sender = world.join("net");
+  world.join("net");
+  EXPECT_DEATH(world.send(sender, "m"), "assertion failed");
+}
 
 TEST_P(Echo, IsRoomLikeAnybodyElses) {
   NetworkConfig config = lossless("net");

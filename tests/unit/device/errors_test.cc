@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "cuse_dev/errors.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cerrno>
+#include <gtest/gtest.h>
 #include <iterator>
 #include <string>
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "cuse_dev/identity.h"
 
+#include <array>
 #include <gtest/gtest.h>
+#include <string>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <array>
-#include <string>
 #include <vector>
 
 namespace ipn::device {

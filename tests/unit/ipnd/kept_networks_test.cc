@@ -110,6 +110,17 @@ TEST_F(KeptNetworksTest, OneThatLeavesTheConfigurationStaysAndIsSavedFromNowOn) 
   EXPECT_EQ(saved_names(), std::vector<std::string>{"lan"});
 }
 
+TEST_F(KeptNetworksTest, ThoseOfTheConfigurationAreChargedToNoUserWhileTheyAreInIt) {
+  NetworkConfig lan = network("lan");
+  lan.owner = Uid{5};
+  ASSERT_TRUE(core_.add_network(lan, Credentials{}, false));
+  EXPECT_EQ(core_.account_of(Uid{5}).networks, 1U);
+  kept_.configure({lan});
+  EXPECT_TRUE(core_.account_of(Uid{5}).is_empty());
+  kept_.configure({});
+  EXPECT_EQ(core_.account_of(Uid{5}).networks, 1U);
+}
+
 TEST_F(KeptNetworksTest, ConfiguringATemporaryNetworkMakesItPersistent) {
   NetworkConfig temporary = network("lan");
   temporary.flags = 0;

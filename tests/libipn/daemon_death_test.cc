@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+//
+// A daemon that is killed. It is one of its own, on the same kind of device as
+// that of all other tests, and nobody else's.
+#include <filesystem>
+#include <fstream>
+#include <poll.h>
+#include <signal.h>
+#include <sstream>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+
+#include "tests/libipn/support.h"
+
+namespace ipn::library_tests {
+namespace {
+
+class DaemonDeath : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "ipn-death.XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+    const bool cuse = info_of(Node()).door == IPN_DOOR_DEVICE;
+    device_ = cuse ? "/dev/ipn-death" : directory_ + "/ipn";
+    start(cuse);
+    const bool serves = eventually([this] { return opens() || !is_alive(); }) && is_alive();
+    ASSERT_TRUE(serves) << IPN_TEST_IPND << " does not serve " << device_ << "\n" << log();
+  }
+
+  void TearDown() override {
+    if (pid_ > 0 && is_alive()) kill_daemon();
+    // Its helper outlives it a little, and clears the device away.
+    EXPECT_TRUE(eventually([this] { return !opens(); })) << device_;
+    std::error_code error;
+    EXPECT_TRUE(eventually([&] {
+      std::filesystem::remove_all(directory_, error);
+      return !error;
+    })) << directory_
+        << ": " << error.message();
+  }
+
+  void kill_daemon() {
+    ASSERT_EQ(kill(pid_, SIGKILL), 0);
+    int status = 0;
+    EXPECT_EQ(waitpid(std::exchange(pid_, -1), &status, 0) > 0 && WIFSIGNALED(status), true);
+  }
+
+  /// A member of the network, on the device of the doomed daemon.
+  Node doomed_member(const std::string& network) const {
+    Node node(0, device_.c_str());
+    EXPECT_EQ(ipn_bind(node, network.c_str(), IPN_BROADCAST), 0) << explain(node);
+    EXPECT_EQ(ipn_connect(node, nullptr, IPN_ANY, 0), 0) << explain(node);
+    return node;
+  }
+
+  const std::string& device() const { return device_; }
+
+ private:
+  void start(bool cuse) {
+    const std::string log_path = directory_ + "/log";
+    pid_ = fork();
+    ASSERT_GE(pid_, 0);
+    if (pid_ != 0) return;
+    if (freopen(log_path.c_str(), "w", stderr) == nullptr) _exit(1);
+    if (cuse) {
+      execl(IPN_TEST_IPND, IPN_TEST_IPND, "--device", "cuse", "--name", "ipn-death", nullptr);
+    } else {
+      execl(IPN_TEST_IPND, IPN_TEST_IPND, "--path", device_.c_str(), nullptr);
+    }
+    _exit(1);
+  }
+
+  bool opens() const {
+    ipn_node* node = nullptr;
+    const int error = ipn_open(device_.c_str(), 0, &node);
+    ipn_close(node);
+    return error == 0;
+  }
+
+  /// Reaps it if it has ended.
+  bool is_alive() {
+    if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) != 0) pid_ = -1;
+    return pid_ > 0;
+  }
+
+  std::string log() const {
+    std::ostringstream text;
+    text << std::ifstream(directory_ + "/log").rdbuf();
+    return text.str();
+  }
+
+  std::string directory_;
+  std::string device_;
+  pid_t pid_ = -1;
+};
+
+TEST_F(DaemonDeath, EndsEveryCallForGood) {
+  const Node a = doomed_member("doomed"), b = doomed_member("doomed");
+  const Node free_node(0, device().c_str());
+  std::string why;
+  Call call([&] {
+    char text[4];
+    const ssize_t result = ipn_recv(b, text, sizeof text, 0);
+    why = explain(b);
+    return result;
+  });
+  EXPECT_FALSE(call.is_done());
+  kill_daemon();
+  EXPECT_EQ(call.result(), -ECONNABORTED);
+  EXPECT_EQ(why, "doomed on " + device() +
+                     ": receiving: the daemon is gone (close the node, start ipnd, open again)");
+  char text[4];
+  for (const unsigned flags : {0U, IPN_MSG_DONTWAIT, IPN_MSG_PEEK}) {
+    EXPECT_EQ(ipn_recv(b, text, sizeof text, flags), -ECONNABORTED) << flags;
+  }
+  EXPECT_EQ(ipn_send(a, "x", 1, 0), -ECONNABORTED);
+  EXPECT_EQ(ipn_wait_peers(a, 1, 0), -ECONNABORTED);
+  EXPECT_EQ(ipn_shutdown(a, IPN_SHUT_RD), -ECONNABORTED);
+  EXPECT_EQ(ipn_bind(free_node, "doomed", IPN_BROADCAST), -ECONNABORTED);
+  pollfd descriptor{ipn_fd(b), POLLIN, 0};
+  EXPECT_EQ(poll(&descriptor, 1, 0), 1);
+  EXPECT_NE(descriptor.revents & POLLERR, 0);
+  EXPECT_EQ(info_of(b).network, std::string("doomed")) << "needs no daemon";
+}
+
+}  // namespace
+}  // namespace ipn::library_tests
