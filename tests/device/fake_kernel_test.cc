@@ -331,6 +331,19 @@ TEST_F(FakeKernelDoor, APollerForRoomIsNotWokenByMessages) {
   EXPECT_EQ(kernel->wake_ups(b), 0U);
 }
 
+/// Edge-triggered epoll asks while there is room, and not again when a write fails.
+TEST_F(FakeKernelDoor, APollerForRoomIsWokenAfterAWriteThatFoundNone) {
+  Kernel kernel;
+  const std::uint64_t a = kernel.member(IPN_NET_LOSSLESS);
+  const std::uint64_t b = kernel.member();
+  EXPECT_NE(kernel.now(kernel->poll(a, POLLOUT, true)).value & POLLOUT, 0);
+  while (kernel.now(kernel->write(a, "x", 0, O_RDWR | O_NONBLOCK)).error == 0) {
+  }
+  EXPECT_EQ(kernel->wake_ups(a), 0U);
+  EXPECT_EQ(kernel.now(kernel->read(b, 9, 0, O_RDWR)), message("x"));
+  EXPECT_EQ(kernel->wake_ups(a), 1U);
+}
+
 TEST_F(FakeKernelDoor, WhenTheDeviceIsAbortedAllFilesAreClosed) {
   Kernel kernel;
   const std::uint64_t a = kernel.member(IPN_NET_LOSSLESS);

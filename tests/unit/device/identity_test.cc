@@ -100,8 +100,15 @@ TEST(Identity, ReadsLongListsOfGroups) {
 TEST(Identity, ANameCannotPassForAnotherField) {
   // The kernel writes a newline in a name as \n, in two characters.
   const Credentials who = parse_status(kCaller, "Name:\tx\\nGroups:\t0\nGroups:\t8 \n");
-  EXPECT_EQ(who.program, "x\\nGroups:\t0");
+  EXPECT_EQ(who.program, "x\\nGroups:?0");
   EXPECT_EQ(who.groups, groups({8}));
+}
+
+TEST(Identity, ANameIsPrintableWhateverItsProgramChose) {
+  const Credentials who = parse_status(kCaller,
+                                       "Name:\t\x1b[31mEV\x9b"
+                                       "2J\n");
+  EXPECT_EQ(who.program, "?[31mEV?2J");
 }
 
 TEST(Identity, AFieldWhoseNameOnlyBeginsAlikeIsAnother) {
