@@ -113,7 +113,7 @@ void list(const Context& context, Call call) {
   }
   if (head->flags != 0 || head->rsv != 0) return refuse(context, call, unknown_flags());
   RecordBuffer records{context.request.out_size - sizeof(ipn_list)};
-  const Credentials who = context.who();
+  const Credentials& who = context.who();
   head->n = head->rec = 0;
   head->generation = context.core().generation();
   if (head->kind == IPN_LIST_NETWORKS) {

@@ -64,7 +64,7 @@ Result<void> net_add(const Context& context, ipn_netcfg& c) {
   if (auto ok = check_reserved(c, kSettable | IPN_NETCFG_POLICY); !ok) return ok;
   auto name = text_of(c.name);
   if (!name) return name.error();
-  const Credentials who = context.who();
+  const Credentials& who = context.who();
   NetworkConfig config;
   config.name = *name;
   config.policy = (c.flags & IPN_NETCFG_POLICY) != 0 ? c.policy : IPN_BROADCAST;
