@@ -229,7 +229,8 @@ struct ipn_msg {
  * flags DONTWAIT or PEEK, `peer` an offset into the payload, so that a message
  * longer than an ioctl can be looked at in pieces with PEEK. At the end of the
  * network hdr comes back as 0.
- * Errors of both are those of write(2) and read(2) in ipn(4). */
+ * The kernel does not tell the daemon of O_NONBLOCK with an ioctl: only DONTWAIT
+ * counts. Errors of both are those of write(2) and read(2) in ipn(4). */
 #define IPN_IOC_MSG_DATA_MAX (IPN_IOC_SIZE_MAX - IPN_MSG_HDR)
 
 /* IPN_IOC_WAIT_PEERS: sleeps until `readers` other nodes receive in this
