@@ -280,12 +280,10 @@ TEST_F(Order, IsTheSameForAllOnPrivateLogs) {
   exchange(IPN_NET_CONFIDENTIAL, settings().deliveries, false);
 }
 
-TEST_F(Order, OnTheSharedLogSurvivesTheEndOfAReceiver) {
-  exchange(0, settings().deliveries / 4, true);
-}
+TEST_F(Order, OnTheSharedLogSurvivesTheEndOfAReceiver) { exchange(0, settings().deliveries, true); }
 
 TEST_F(Order, OnPrivateLogsSurvivesTheEndOfAReceiver) {
-  exchange(IPN_NET_CONFIDENTIAL, settings().deliveries / 4, true);
+  exchange(IPN_NET_CONFIDENTIAL, settings().deliveries, true);
 }
 
 }  // namespace
