@@ -98,13 +98,16 @@ inline void refuse(const Context& context, Call& call, const Error& error) {
 /// What a full log of the network does: IPN_OVERFLOW_*.
 std::uint32_t overflow_of(const NetworkConfig& config);
 
-// Commands of one structure, which is in and out: commands_node.cc and
-// commands_network.cc. They may leave anything in it when they fail.
+// Commands of one structure, which is in and out: commands_node.cc,
+// commands_attach.cc and commands_network.cc. They may leave anything in it when they fail.
 Result<void> version(const Context& context, ipn_version& v);
 Result<void> explain(const Context& context, ipn_explain& e);
 Result<void> bind(const Context& context, ipn_join& join);
 Result<void> connect(const Context& context, ipn_join& join);
 Result<void> shutdown(const Context& context, ipn_shutdown& request);
+Result<void> attach(const Context& context, ipn_attach& request);
+Result<void> node_get(const Context& context, ipn_nodecfg& c);
+Result<void> node_set(const Context& context, ipn_nodecfg& c);
 Result<void> net_add(const Context& context, ipn_netcfg& c);
 Result<void> net_get(const Context& context, ipn_netcfg& c);
 Result<void> net_set(const Context& context, ipn_netcfg& c);
@@ -117,6 +120,7 @@ void set_option(const Context& context, Call call);
 void get_option(const Context& context, Call call);
 void send(const Context& context, Call call);
 void receive(const Context& context, Call call);
+void detach(const Context& context, Call call);
 void wait_peers(const Context& context, Call call);
 void check(const Context& context, Call call);
 void list(const Context& context, Call call);  // commands_list.cc

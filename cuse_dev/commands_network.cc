@@ -168,6 +168,16 @@ Result<void> stats(const Context& context, ipn_stats& s) {
   s.uid_log_bytes_max = limits.log_bytes_per_uid;
   s.uid_parked_bytes = account.parked_bytes;
   s.node_parked_bytes_max = limits.parked_bytes_per_node;
+  s.attached = totals.attached;
+  s.cut_off = totals.cut_off;
+  if (const io::RingPorts* ports = context.device.ports()) {
+    const io::RingPortsStats memory = ports->stats();
+    s.attached_hot = memory.hot;
+    s.doorbells = memory.doorbells;
+    s.wakes = memory.wakes;
+    s.rounds = memory.loop.rounds;
+    s.loop_calls = memory.loop.system_calls;
+  }
   put_text(s.loop, context.device.info().loop);
   put_text(s.device, context.device.info().device);
   return {};

@@ -1,9 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
 // Commands of a node: version, joining, options, messages.
+#include <bit>
+
 #include "cuse_dev/command_context.h"
 
+#include <ipn/ring.h>
+
 namespace ipn::device {
+namespace {
+
+/// What a program may ask for with IPN_OPT_RING, in bytes.
+constexpr std::uint32_t kRingBytesLeast = 4 << 10;
+constexpr std::uint32_t kRingBytesMost = 16 << 20;
+
+}  // namespace
+
 // VERSION, EXPLAIN ------------------------------------------------------------
 
 Result<void> version(const Context& context, ipn_version& v) {
@@ -13,6 +25,12 @@ Result<void> version(const Context& context, ipn_version& v) {
   v.abi = IPN_ABI;
   v.msg_max = IPN_MSG_MAX;
   v.features[0] = IPN_FEATURE_DEVICE;
+  const io::RingPorts* ports = context.device.ports();
+  if (ports != nullptr && ports->is_listening() && ports->path().size() < sizeof v.socket) {
+    v.features[0] |= IPN_FEATURE_FAST;
+    v.layout_min = v.layout_max = IPN_RING_LAYOUT;
+    put_text(v.socket, ports->path());
+  }
   const DeviceInfo& info = context.device.info();
   std::memcpy(v.boot_id, info.boot_id.data(), sizeof v.boot_id);
   put_text(v.text, info.version);
@@ -113,6 +131,14 @@ Result<ipn_opt> option_head(const Context& context) {
   return *head;
 }
 
+Result<void> set_ring(const Context& context, std::uint32_t bytes) {
+  if (bytes != 0 && (bytes < kRingBytesLeast || bytes > kRingBytesMost)) {
+    return malformed("option RING: out of range (4096 to 16777216 bytes, or 0)");
+  }
+  context.file.set_ring_bytes(bytes == 0 ? 0 : std::bit_ceil(bytes));
+  return {};
+}
+
 Result<void> set_option_value(const Context& context, const ipn_opt& head) {
   const auto value = context.request.in.subspan(sizeof(ipn_opt), head.len);
   Node& node = context.file.node();
@@ -123,6 +149,7 @@ Result<void> set_option_value(const Context& context, const ipn_opt& head) {
   std::uint32_t number = 0;
   if (value.size() != sizeof number) return malformed("len: not that of the option (4, one __u32)");
   std::memcpy(&number, value.data(), sizeof number);
+  if (head.name == IPN_OPT_RING) return set_ring(context, number);
   if (head.name != IPN_OPT_HEADER) return context.core().set_option(node, head.name, number);
   if (number > 1) return malformed("option HEADER: out of range (0 or 1)");
   context.file.set_header_mode(number == 1);
@@ -150,9 +177,10 @@ Result<std::size_t> get_option_value(const Context& context, const ipn_opt& head
     return context.core().get_policy_option(node, policy, head.name, value);
   }
   std::uint32_t number = context.file.header_mode() ? 1 : 0;
+  if (head.name == IPN_OPT_RING) number = static_cast<std::uint32_t>(context.file.ring_bytes());
   if (value.size() < sizeof number)
     return malformed("len: less than that of the option (4, one __u32)");
-  if (head.name != IPN_OPT_HEADER) {
+  if (head.name != IPN_OPT_HEADER && head.name != IPN_OPT_RING) {
     auto got = context.core().get_option(node, head.name);
     if (!got) return got.error();
     number = *got;

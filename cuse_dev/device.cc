@@ -17,8 +17,8 @@ std::uint32_t generation_of(FileHandle handle) {
 
 }  // namespace
 
-Device::Device(Switch& core, Identify identify, DeviceInfo info)
-    : core_(core), identify_(std::move(identify)), info_(std::move(info)) {}
+Device::Device(Switch& core, Identify identify, DeviceInfo info, io::RingPorts* ports)
+    : core_(core), identify_(std::move(identify)), info_(std::move(info)), ports_(ports) {}
 
 Device::~Device() = default;
 
@@ -51,6 +51,18 @@ void Device::expire() {
     file->expire(clock_.monotonic);  // which removes its timeouts
   }
   core_.dispatch();
+  close_released();
+}
+
+bool Device::close_released() {
+  const bool some = !to_close_.empty();
+  while (!to_close_.empty()) {
+    const FileHandle handle = to_close_.back();
+    to_close_.pop_back();
+    if (find(handle) != nullptr) close(handle);
+    core_.dispatch();
+  }
+  return some;
 }
 
 // The table of open files -----------------------------------------------------
@@ -99,7 +111,7 @@ void Device::open(Call call, const Caller& caller, int flags) {
   Slot& slot = slots_[index_of(handle)];
   // The file is the sink of its node, and needs the node to be made.
   slot.file =
-      std::make_unique<OpenFile>(core_, handle, call.transport(), static_cast<Timeouts&>(*this));
+      std::make_unique<OpenFile>(core_, handle, call.transport(), static_cast<OpenFileHost&>(*this));
   if (auto ok = slot.file->attach_node(); !ok) {
     slot.file.reset();
     return call.error(ok.error().code);
@@ -152,7 +164,8 @@ void Device::poll(Call call, FileHandle handle, unsigned events, void* poll_hand
 void Device::release(Call call, FileHandle handle) {
   ++requests_;
   call.done();  // whoever closes waits for this, and cannot be killed meanwhile
-  if (find(handle) != nullptr) close(handle);
+  OpenFile* file = find(handle);
+  if (file != nullptr && file->release()) close(handle);
 }
 
 void Device::door_closed(Transport& door) {

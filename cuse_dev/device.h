@@ -31,9 +31,10 @@ struct DeviceInfo {
 ///
 /// Knows neither FUSE nor the loop. All calls come from one thread; the owner
 /// calls begin_round() on the Switch before and expire() when next_timer() says.
-class Device final : public RequestHandler, private Timeouts {
+class Device final : public RequestHandler, private OpenFileHost {
  public:
-  Device(Switch& core, Identify identify, DeviceInfo info);
+  /// `ports`: where nodes attach; null: messages travel by calls only.
+  Device(Switch& core, Identify identify, DeviceInfo info, io::RingPorts* ports = nullptr);
   ~Device();
 
   /// No new opens (ENODEV), all networks end: reads give what is left and then
@@ -43,6 +44,8 @@ class Device final : public RequestHandler, private Timeouts {
   void begin_round(const Clock& clock);
   std::optional<TimeNs> next_timer() const;
   void expire();
+  /// Closes files whose last messages are delivered now. True: there were some.
+  bool close_released();
 
   // RequestHandler
   void open(Call call, const Caller& caller, int flags) override;
@@ -56,12 +59,16 @@ class Device final : public RequestHandler, private Timeouts {
   void release(Call call, FileHandle file) override;
   void door_closed(Transport& door) override;
   void count_bad_request() override { ++bad_requests_; }
-  void finish_request() override { core_.dispatch(); }
+  void finish_request() override {
+    core_.dispatch();
+    close_released();
+  }
 
   // For the commands.
   Switch& core() { return core_; }
   const DeviceInfo& info() const { return info_; }
   Credentials identify(const Caller& caller) const { return identify_(caller); }
+  const io::RingPorts* ports() const { return ports_; }
   TimeNs uptime() const { return clock_.monotonic - started_; }
   std::uint64_t requests() const { return requests_; }
   std::uint64_t bad_requests() const { return bad_requests_; }
@@ -78,18 +85,22 @@ class Device final : public RequestHandler, private Timeouts {
   void close(FileHandle handle);
   bool may_open(std::uint32_t uid) const;
 
-  // Timeouts
+  // OpenFileHost
   TimeNs now() const override { return clock_.monotonic; }
   Timeout add(TimeNs at, FileHandle file) override { return timeouts_.emplace(at, file); }
   void remove(Timeout timeout) override { timeouts_.erase(timeout); }
+  void close_soon(FileHandle file) override { to_close_.push_back(file); }
+  io::RingPorts* ring_ports() override { return ports_; }
 
   Switch& core_;
   const Identify identify_;
   const DeviceInfo info_;
+  io::RingPorts* const ports_;
   Clock clock_;
   TimeNs started_ = 0;
   bool stopping_ = false;
   std::multimap<TimeNs, FileHandle> timeouts_;  ///< outlives the files, which remove theirs
+  std::vector<FileHandle> to_close_;  ///< released, and nothing of theirs is left
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::unordered_map<std::uint32_t, std::uint32_t> open_files_;  ///< by uid

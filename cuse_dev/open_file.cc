@@ -9,12 +9,10 @@
 #include <poll.h>
 #include <utility>
 
+#include "cuse_dev/parked_calls.h"
+
 namespace ipn::device {
 namespace {
-
-constexpr std::uint32_t kNrSend = _IOC_NR(IPN_IOC_SEND(0));
-constexpr std::uint32_t kNrReceive = _IOC_NR(IPN_IOC_RECV(0));
-constexpr std::uint32_t kNrWaitPeers = _IOC_NR(IPN_IOC_WAIT_PEERS);
 
 template <typename T>
 std::span<const std::byte> bytes_of(const T& value) {
@@ -52,53 +50,8 @@ ipn_msg header_of(const Incoming& message) {
 
 }  // namespace
 
-struct OpenFile::ParkedRead final : Interruptible {
-  ParkedRead(OpenFile& f, Call c, const ReadForm& how) : file(f), call(std::move(c)), form(how) {}
-  void on_interrupt() override {
-    file.refuse(call, form.ioctl ? kNrReceive : kCallRead, EINTR);
-    file.reads_.erase(self);
-  }
-  OpenFile& file;
-  Call call;
-  ReadForm form;
-  std::list<ParkedRead>::iterator self;
-};
-
-struct OpenFile::ParkedWrite final : ParkedSend, Interruptible {
-  ParkedWrite(OpenFile& f, Call c, std::optional<ipn_msg> header, std::size_t size)
-      : file(f), call(std::move(c)), ioctl_header(header), bytes_taken(size) {}
-  void on_interrupt() override {
-    file.refuse(call, ioctl_header ? kNrSend : kCallWrite, EINTR);
-    file.core_.cancel(*this);
-    file.forget(*this);
-  }
-  OpenFile& file;
-  Call call;
-  std::optional<ipn_msg> ioctl_header;
-  std::size_t bytes_taken;  ///< what write(2) returns
-  std::vector<std::byte> payload;
-  std::list<ParkedWrite>::iterator self;
-};
-
-struct OpenFile::ParkedWait final : Interruptible {
-  ParkedWait(OpenFile& f, Call c, const ipn_wait_peers& r)
-      : file(f), call(std::move(c)), request(r) {}
-  ~ParkedWait() {
-    if (timeout) file.timeouts_.remove(*timeout);
-  }
-  void on_interrupt() override {
-    file.refuse(call, kNrWaitPeers, EINTR);
-    file.waits_.erase(self);
-  }
-  OpenFile& file;
-  Call call;
-  ipn_wait_peers request;
-  std::optional<Timeouts::Timeout> timeout;
-  std::list<ParkedWait>::iterator self;
-};
-
-OpenFile::OpenFile(Switch& core, FileHandle handle, Transport& door, Timeouts& timeouts)
-    : core_(core), handle_(handle), door_(door), timeouts_(timeouts) {}
+OpenFile::OpenFile(Switch& core, FileHandle handle, Transport& door, OpenFileHost& host)
+    : core_(core), handle_(handle), door_(door), host_(host) {}
 
 Result<void> OpenFile::attach_node() {
   auto node = core_.open_node(door_.door(), *this);
@@ -121,6 +74,11 @@ OpenFile::~OpenFile() {
     wait.call.watch_interrupt(nullptr);
     wait.call.error(ECONNABORTED);
   }
+  if (detach_) {
+    detach_->call.watch_interrupt(nullptr);
+    detach_->call.error(ECONNABORTED);
+  }
+  leave_port();
   if (poll_handle_ != nullptr) door_.drop_poll(poll_handle_);
   if (node_ != nullptr) core_.close_node(*node_);
 }
@@ -255,7 +213,11 @@ void OpenFile::send(Call call, const ipn_msg& header, std::span<const std::byte>
 void OpenFile::send_or_park(Call call, const Outgoing& message,
                             const std::optional<ipn_msg>& ioctl_header, std::size_t bytes,
                             bool nonblocking) {
-  const SendOutcome outcome = core_.send(*node_, message);
+  // What is sent here comes after what lies in the ring.
+  const bool ring_waits = port_ && (!behind_ring_.empty() || !port_->take_all());
+  SendOutcome outcome;
+  outcome.kind = SendOutcome::Kind::kWouldBlock;
+  if (!ring_waits) outcome = core_.send(*node_, message);
   if (outcome.kind != SendOutcome::Kind::kWouldBlock) {
     return answer_send(call, ioctl_header, bytes, outcome);
   }
@@ -268,8 +230,9 @@ void OpenFile::send_or_park(Call call, const Outgoing& message,
   parked.self = std::prev(writes_.end());
   const auto payload = message.payload.first;
   parked.payload.assign(payload.begin(), payload.end());
-  parked.message = {{parked.payload, {}}, message.destination};
-  if (const int error = core_.park(parked); error != 0) {
+  parked.message.payload.first = parked.payload;
+  parked.message.destination = message.destination;
+  if (const int error = ring_waits ? wait_behind_ring(parked) : core_.park(parked); error != 0) {
     refuse(parked.call, ioctl_header ? kNrSend : kCallWrite, error);
     return forget(parked);
   }
@@ -290,14 +253,10 @@ void OpenFile::answer_send(Call& call, const std::optional<ipn_msg>& ioctl_heade
   }
 }
 
-void OpenFile::on_send_done(ParkedSend& send, const SendOutcome& outcome) {
-  auto& parked = static_cast<ParkedWrite&>(send);
-  parked.call.watch_interrupt(nullptr);
-  answer_send(parked.call, parked.ioctl_header, parked.bytes_taken, outcome);
-  forget(parked);
+void OpenFile::forget(const ParkedWrite& parked) {
+  std::erase(behind_ring_, &parked);
+  writes_.erase(parked.self);
 }
-
-void OpenFile::forget(const ParkedWrite& parked) { writes_.erase(parked.self); }
 
 // Waiting ---------------------------------------------------------------------
 
@@ -307,7 +266,7 @@ void OpenFile::wait_peers(Call call, const ipn_wait_peers& request) {
   ParkedWait& parked = waits_.emplace_back(*this, std::move(wait.call), request);
   parked.self = std::prev(waits_.end());
   if (request.timeout_ms != 0) {
-    parked.timeout = timeouts_.add(timeouts_.now() + request.timeout_ms * kMillisecond, handle_);
+    parked.timeout = host_.add(host_.now() + request.timeout_ms * kMillisecond, handle_);
   }
   renew_wants();
   parked.call.watch_interrupt(&parked);  // may have answered it already
@@ -359,6 +318,7 @@ void OpenFile::poll(Call call, unsigned events, void* poll_handle) {
 }
 
 void OpenFile::on_ready(Node&) {
+  look_after_port();
   while (!reads_.empty()) {
     ParkedRead& read = reads_.front();
     if (core_.peek(*node_).kind == RecvOutcome::Kind::kWouldBlock) break;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -13,13 +14,14 @@
 #include "cuse_dev/errors.h"
 #include "switchcore/base/time.h"
 #include "switchcore/core/switch.h"
+#include "switchcore/io/ring_ports.h"
 
 #include <ipn/ioctl.h>
 
 namespace ipn::device {
 
-/// The timeouts of calls that wait, for whoever owns the clock.
-class Timeouts {
+/// What an open file needs from the table that it is in.
+class OpenFileHost {
  public:
   using Timeout = std::multimap<TimeNs, FileHandle>::iterator;
 
@@ -28,9 +30,13 @@ class Timeouts {
   /// unless remove() was.
   virtual Timeout add(TimeNs at, FileHandle file) = 0;
   virtual void remove(Timeout timeout) = 0;
+  /// The file was released and has nothing left to do.
+  virtual void close_soon(FileHandle file) = 0;
+  /// Where nodes attach; null: nowhere.
+  virtual io::RingPorts* ring_ports() = 0;
 
  protected:
-  ~Timeouts() = default;
+  ~OpenFileHost() = default;
 };
 
 /// One open of the device: a node, and the calls of its programs that wait.
@@ -39,9 +45,13 @@ class Timeouts {
 /// core says that something happened, a signal interrupts it, or the file goes.
 /// Reads are answered in the order in which they came; writes in the order in
 /// which the core finds room.
+///
+/// An attached node has a port besides, by which its messages travel. A write here
+/// goes behind what lies in the port's ring, and who closes the file does not take
+/// with it what was sent there: the file stays until that is delivered.
 class OpenFile final : public NodeSink {
  public:
-  OpenFile(Switch& core, FileHandle handle, Transport& door, Timeouts& timeouts);
+  OpenFile(Switch& core, FileHandle handle, Transport& door, OpenFileHost& host);
   /// Makes the node; to be called first. ENFILE.
   Result<void> attach_node();
   /// Answers what still waits and leaves the network.
@@ -69,14 +79,22 @@ class OpenFile final : public NodeSink {
   void state_changed() { on_ready(*node_); }
   void expire(TimeNs now);
 
+  // Messages through shared memory.
+  std::uint64_t ring_bytes() const { return ring_bytes_; }
+  void set_ring_bytes(std::uint64_t bytes) { ring_bytes_ = bytes; }
+  Result<void> attach(ipn_attach& request, const io::TicketHolder& who);
+  void detach(Call call);
+  /// After the last close: true if it may go at once, else it goes by close_soon().
+  bool release();
+
   // NodeSink
   void on_ready(Node& node) override;
-  void on_send_done(ParkedSend& send, const SendOutcome& outcome) override;
 
  private:
   struct ParkedRead;
   struct ParkedWrite;
   struct ParkedWait;
+  struct ParkedDetach;
 
   /// How a message is handed out.
   struct ReadForm {
@@ -94,6 +112,9 @@ class OpenFile final : public NodeSink {
   void send_or_park(Call call, const Outgoing& message, const std::optional<ipn_msg>& ioctl_header,
                     std::size_t bytes, bool nonblocking);
   void forget(const ParkedWrite& parked);
+  int wait_behind_ring(ParkedWrite& parked);
+  void look_after_port();
+  void leave_port();
   void answer_send(Call& call, const std::optional<ipn_msg>& ioctl_header, std::size_t bytes,
                    const SendOutcome& outcome);
   void refuse(Call& call, std::uint32_t nr, int error);
@@ -107,7 +128,7 @@ class OpenFile final : public NodeSink {
   Node* node_ = nullptr;
   const FileHandle handle_;
   Transport& door_;
-  Timeouts& timeouts_;
+  OpenFileHost& host_;
   LastError last_error_;
   bool header_mode_ = false;
   std::uint32_t foreign_abi_ = 0;
@@ -115,6 +136,12 @@ class OpenFile final : public NodeSink {
   std::list<ParkedRead> reads_;
   std::list<ParkedWrite> writes_;
   std::list<ParkedWait> waits_;
+
+  std::unique_ptr<io::RingPort> port_;
+  std::uint64_t ring_bytes_ = 0;          ///< that the program wants; 0: we choose
+  std::vector<ParkedWrite*> behind_ring_;  ///< writes that wait until the ring is empty
+  std::unique_ptr<ParkedDetach> detach_;
+  bool released_ = false;
   void* poll_handle_ = nullptr;
   unsigned polled_events_ = 0;
 };

@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "ipnd/file_text.h"
-#include "ipnd/log_memory.h"
 #include "ipnd/network_text.h"
 #include "ipnd/notify.h"
+#include "switchcore/io/shared_memory.h"
 
 namespace ipn {
 namespace {
@@ -35,10 +35,11 @@ TimeNs now(clockid_t clock) {
 /// For what happens before the first round.
 Clock read_clock() { return {now(CLOCK_MONOTONIC), now(CLOCK_REALTIME)}; }
 
-device::DeviceInfo device_info(const io::Loop& loop, const std::vector<OpenedDoor>& doors) {
+device::DeviceInfo device_info(const std::array<std::uint8_t, 16>& boot_id, const io::Loop& loop,
+                               const std::vector<OpenedDoor>& doors) {
   device::DeviceInfo info;
   info.version = "ipnd " IPND_VERSION;
-  info.boot_id = random_id();
+  info.boot_id = boot_id;
   info.loop = loop.description();
   info.device = describe(doors.front());
   return info;
@@ -53,8 +54,11 @@ Daemon::Daemon(const Plan& plan, io::Loop& loop, Helper& helper, Journal& journa
       helper_(helper),
       journal_(journal),
       beginning_(std::move(beginning)),
-      core_(beginning_.configuration.limits, anonymous_storage(), *this),
-      device_(core_, device::identify_by_proc, device_info(loop, beginning_.doors)),
+      core_(beginning_.configuration.limits, io::shared_storage(), *this),
+      boot_id_(random_id()),
+      ports_(core_, loop, {boot_id_, beginning_.spin}),
+      device_(core_, device::identify_by_proc, device_info(boot_id_, loop, beginning_.doors),
+              &ports_),
       kept_(core_, journal),
       doors_(helper, journal, plan,
              {[this] { on_doors_ready(); }, [this](const Error& error) { on_door_lost(error); }}) {
@@ -90,11 +94,18 @@ Result<void> Daemon::begin() {
         "(restart ipnd)");
   });
   if (!attached) return attached;
+  if (beginning_.attach_socket) {
+    if (auto ok = ports_.listen(std::move(beginning_.attach_socket), plan_.socket_path); !ok) {
+      return ok;
+    }
+  }
   return doors_.serve(std::move(beginning_.doors), loop_, device_);
 }
 
 std::optional<TimeNs> Daemon::wake_at() const {
+  if (ports_busy_) return TimeNs{0};
   std::optional<TimeNs> next = device_.next_timer();
+  if (const auto timer = ports_.next_timer()) next = std::min(next.value_or(*timer), *timer);
   if (is_ending()) next = std::min(next.value_or(end_of_state_), end_of_state_);
   return next;
 }
@@ -102,10 +113,13 @@ std::optional<TimeNs> Daemon::wake_at() const {
 void Daemon::on_round_begin(const Clock& clock) {
   clock_ = clock;
   device_.begin_round(clock);
+  ports_.begin_round(clock);
 }
 
 void Daemon::on_round_end() {
   device_.expire();
+  ports_busy_ = ports_.run();
+  if (device_.close_released()) ports_busy_ = true;  // there may be somebody to wake
   if (state_changed_ && !saving_ && !is_ending()) save_state();
   const bool time_over = is_ending() && clock_.monotonic >= end_of_state_;
   // Nodes have read what is left, and what they were promised to keep is kept.
@@ -125,6 +139,17 @@ void Daemon::on_evicted(const Network& network, const Node& node, TimeNs blocked
                    ") was disconnected, senders waited " + std::to_string(blocked_ns / kSecond) +
                    " s for it" + more + " (ipnctl net set " + network.config().name +
                    " --deadline S gives it more time)");
+}
+
+void Daemon::on_cut_off(const Network& network, const Node& node, std::string_view reason) {
+  const auto suppressed = rate_.admit(network.id().value, "cut off", clock_.monotonic);
+  if (!suppressed) return;
+  const Credentials& who = node.credentials();
+  const std::string more =
+      *suppressed == 0 ? "" : "; " + std::to_string(*suppressed) + " more since the last line";
+  journal_.warning(network.config().name + ": node " + std::to_string(node.id().value) + " (" +
+                   who.program + ", pid " + std::to_string(who.pid) + ") was disconnected: " +
+                   std::string(reason) + more + " (its program is broken or hostile)");
 }
 
 void Daemon::on_signal(int signal) {

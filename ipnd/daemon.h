@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include "switchcore/base/result.h"
 #include "switchcore/core/switch.h"
 #include "switchcore/io/loop.h"
+#include "switchcore/io/ring_ports.h"
 
 namespace ipn {
 
@@ -27,6 +29,8 @@ struct Beginning {
   std::vector<PolicyType> policies;
   std::vector<NetworkConfig> saved;  ///< networks of the state file
   std::vector<OpenedDoor> doors;
+  UniqueFd attach_socket;  ///< listening; none: nobody can attach
+  io::Spin spin = io::Spin::kAdaptive;
 };
 
 /// The daemon while it serves: rounds of the loop, networks that are kept, and
@@ -58,6 +62,7 @@ class Daemon final : private io::RoundHandler, private SwitchObserver {
   // SwitchObserver
   void on_networks_changed() override { state_changed_ = true; }
   void on_evicted(const Network& network, const Node& node, TimeNs blocked_ns) override;
+  void on_cut_off(const Network& network, const Node& node, std::string_view reason) override;
 
   void on_signal(int signal);
   void on_doors_ready();
@@ -76,6 +81,8 @@ class Daemon final : private io::RoundHandler, private SwitchObserver {
   Beginning beginning_;
 
   Switch core_;
+  const std::array<std::uint8_t, 16> boot_id_;
+  io::RingPorts ports_;
   device::Device device_;
   KeptNetworks kept_;
   RateLimit rate_;
@@ -84,6 +91,7 @@ class Daemon final : private io::RoundHandler, private SwitchObserver {
 
   State state_ = State::kStarting;
   Clock clock_;
+  bool ports_busy_ = false;  ///< programs are sending through memory, or did just now
   TimeNs end_of_state_ = 0;  ///< draining and leaving: when it is over at the latest
   bool state_changed_ = false;
   bool saving_ = false;

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "ipnd/plan.h"
-#include "ipnd/unique_fd.h"
+#include "switchcore/io/unique_fd.h"
 #include "switchcore/base/result.h"
 
 namespace ipn {

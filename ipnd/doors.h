@@ -11,7 +11,7 @@
 #include "ipnd/helper.h"
 #include "ipnd/journal.h"
 #include "ipnd/plan.h"
-#include "ipnd/unique_fd.h"
+#include "switchcore/io/unique_fd.h"
 #include "switchcore/base/result.h"
 #include "switchcore/io/loop.h"
 

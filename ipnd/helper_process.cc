@@ -46,6 +46,7 @@ class HelperProcess {
       answer(done);
     }
     for (std::uint32_t door = 0; door < task_.plan.doors.size(); ++door) unmount(door);
+    ::unlink(task_.plan.socket_path.c_str());
     lock_.remove();
   }
 

@@ -4,7 +4,7 @@
 #include "ipnd/configuration.h"
 #include "ipnd/lock.h"
 #include "ipnd/plan.h"
-#include "ipnd/unique_fd.h"
+#include "switchcore/io/unique_fd.h"
 
 namespace ipn {
 

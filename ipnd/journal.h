@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "ipnd/unique_fd.h"
+#include "switchcore/io/unique_fd.h"
 #include "switchcore/base/result.h"
 
 namespace ipn {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "ipnd/attach_socket.h"
 #include "ipnd/configuration.h"
 #include "ipnd/daemon.h"
 #include "ipnd/environment.h"
@@ -94,6 +95,18 @@ Result<std::vector<NetworkConfig>> read_state(const Plan& plan, bool fresh) {
                                           " (ipnd --fresh forgets it)"};
 }
 
+io::Backend loop_backend(const Options& options) {
+  if (options.loop == "io_uring") return io::Backend::kUring;
+  if (options.loop == "epoll") return io::Backend::kEpoll;
+  return io::Backend::kAuto;
+}
+
+io::Spin spin_of(const Options& options) {
+  if (options.spin == "never") return io::Spin::kNever;
+  if (options.spin == "always") return io::Spin::kAlways;
+  return io::Spin::kAdaptive;
+}
+
 /// Everything that is decided before anything is touched.
 struct Decided {
   Options options;
@@ -127,8 +140,11 @@ Result<void> serve(Decided& decided, const HelperTask& task, InstanceLock& lock)
   const auto user = find_loop_user(decided.environment);
   if (!user) return user.error();
 
+  Result<UniqueFd> socket = UniqueFd();
+  if (!decided.options.null_device) socket = open_attach_socket(plan.socket_path);
+  raise_open_files();
   if (auto ok = give_up_privileges(*user); !ok) return ok;
-  auto loop = io::make_loop();
+  auto loop = io::make_loop(loop_backend(decided.options));
   if (!loop) return loop.error();
   auto doors = open_doors(**helper, plan);
   if (!doors) return doors.error();
@@ -136,12 +152,14 @@ Result<void> serve(Decided& decided, const HelperTask& task, InstanceLock& lock)
   Journal journal(std::move(*log_file));
   journal.set_level(plan.log_level);
   announce(journal, *doors, **loop, *user);
+  if (!socket) journal.warning(socket.error().text + "; messages travel by system calls only");
   if (decided.options.null_device) {
     return run_null_daemon(plan, **loop, **helper, journal, std::move(*doors));
   }
   Daemon daemon(
       plan, **loop, **helper, journal,
-      {std::move(decided.configuration), policies(), std::move(*saved), std::move(*doors)});
+      {std::move(decided.configuration), policies(), std::move(*saved), std::move(*doors),
+       socket ? std::move(*socket) : UniqueFd(), spin_of(decided.options)});
   auto done = daemon.run();
   if (!done && decided.options.log_file) journal.error(done.error().text);
   return done;

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "ipnd/unique_fd.h"
+#include "switchcore/io/unique_fd.h"
 #include "switchcore/base/result.h"
 
 namespace ipn {

@@ -181,6 +181,7 @@ std::string reload_text(const Configuration& configuration) {
                   {"log_bytes_per_uid", limits.log_bytes_per_uid},
                   {"parked_bytes_per_node", limits.parked_bytes_per_node},
                   {"open_nodes", limits.open_nodes},
+                  {"half_open_per_uid", limits.half_open_per_uid},
                   {"networks", networks_json(configuration.networks)}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -197,6 +198,7 @@ Result<Configuration> parse_reload(std::string_view text) {
   object.get("nodes_per_uid", limits.nodes_per_uid);
   object.get("log_bytes_per_uid", limits.log_bytes_per_uid);
   object.get("parked_bytes_per_node", limits.parked_bytes_per_node);
+  object.get("half_open_per_uid", limits.half_open_per_uid);
   object.get("open_nodes", limits.open_nodes);
   auto networks = parse_networks(object);
   if (!networks) return networks.error();

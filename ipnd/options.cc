@@ -54,6 +54,15 @@ std::string check_device(const std::string& text) {
   return is_one_of(text, kDeviceKinds) ? "" : "\"" + text + "\" is none of auto, cuse, fuse";
 }
 
+std::string check_loop(const std::string& text) {
+  return is_one_of(text, kLoopBackends) ? ""
+                                        : "\"" + text + "\" is none of " + listed(kLoopBackends);
+}
+
+std::string check_spin(const std::string& text) {
+  return is_one_of(text, kSpinKinds) ? "" : "\"" + text + "\" is none of " + listed(kSpinKinds);
+}
+
 std::string check_log_level(const std::string& text) {
   return is_one_of(text, kLogLevels) ? "" : "\"" + text + "\" is none of " + listed(kLogLevels);
 }
@@ -89,6 +98,15 @@ void add_options(CLI::App& app, Options& options, std::string& mode) {
   app.add_option("--config", options.config, "read this file instead of /etc/ipn")
       ->type_name("FILE")
       ->check(check_path);
+  app.add_option("--loop", options.loop,
+                 "auto: io_uring, or epoll where the kernel forbids it; or one of them")
+      ->type_name("BACKEND")
+      ->check(check_loop);
+  app.add_option("--spin", options.spin,
+                 "look for messages in shared memory for up to 50 us before sleeping (adaptive), "
+                 "never, or always, which takes a whole CPU")
+      ->type_name("KIND")
+      ->check(check_spin);
   app.add_option("--log-level", options.log_level, listed(kLogLevels) + " (info)")
       ->type_name("LEVEL")
       ->check(check_log_level);

@@ -17,6 +17,8 @@ struct Options {
   std::optional<std::string> group;
   std::optional<std::string> config;
   std::optional<std::string> log_level;
+  std::optional<std::string> loop;  ///< auto, io_uring or epoll
+  std::optional<std::string> spin;  ///< adaptive, never or always
   std::optional<std::string> null_device;
   bool check = false;
   bool fresh = false;

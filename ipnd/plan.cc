@@ -88,6 +88,7 @@ void place_files(const Wishes& wishes, const Environment& environment, Plan& pla
   plan.lock_path = stem + ".lock";
   plan.state_path = stem + ".state";
   plan.log_path = stem + ".log";
+  plan.socket_path = stem + ".sock";
 }
 
 Result<void> plan_access(const Options& options, const DaemonSettings& settings,
@@ -189,7 +190,7 @@ std::string describe(const Plan& plan, const Configuration& configuration,
             mode_text(plan.access.mode) + ", group " + std::to_string(plan.access.group.value) +
             '\n';
   }
-  text += "files: " + plan.lock_path + ", " + plan.state_path + '\n';
+  text += "files: " + plan.lock_path + ", " + plan.state_path + ", " + plan.socket_path + '\n';
   text += describe(configuration.limits);
   for (const NetworkConfig& network : configuration.networks) text += describe(network, policies);
   return text;

@@ -41,7 +41,7 @@ struct Plan {
   std::string name;  ///< of the character device
   std::uint32_t major = 0;
   AccessPlan access;
-  std::string lock_path, state_path, log_path;
+  std::string lock_path, state_path, log_path, socket_path;
   /// To be made at the start; empty: none.
   std::string directory;
   std::string log_level = "info";

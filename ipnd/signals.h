@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "ipnd/unique_fd.h"
+#include "switchcore/io/unique_fd.h"
 #include "switchcore/base/result.h"
 #include "switchcore/io/loop.h"
 

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ipnd/unique_fd.h"
+#include "switchcore/io/unique_fd.h"
 
 namespace ipn {
 namespace {

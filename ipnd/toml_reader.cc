@@ -207,8 +207,8 @@ void read_daemon(const toml::table& table, Mistakes& mistakes, DaemonSettings& d
 
 // [limits] ---------------------------------------------------------------------
 
-constexpr std::array<std::string_view, 5> kLimitKeys{"networks", "nodes", "log_bytes",
-                                                     "parked_bytes", "open_files"};
+constexpr std::array<std::string_view, 6> kLimitKeys{
+    "networks", "nodes", "log_bytes", "parked_bytes", "open_files", "half_open_attaches"};
 
 void read_limits(const toml::table& table, Mistakes& mistakes, Limits& limits) {
   Section section(table, "[limits]", kLimitKeys, mistakes);
@@ -217,6 +217,7 @@ void read_limits(const toml::table& table, Mistakes& mistakes, Limits& limits) {
   put(limits.log_bytes_per_uid, section.bytes("log_bytes", 0, kIntegerMax));
   put(limits.parked_bytes_per_node, section.bytes("parked_bytes", 0, kIntegerMax));
   put(limits.open_nodes, section.number("open_files", 1, kWordMax));
+  put(limits.half_open_per_uid, section.number("half_open_attaches", 0, kWordMax));
 }
 
 // [[network]] ------------------------------------------------------------------

@@ -16,6 +16,8 @@ namespace ipn {
 /// Each gives nothing if the text is not wholly of its form.
 
 inline constexpr std::array<std::string_view, 3> kDeviceKinds{"auto", "cuse", "fuse"};
+inline constexpr std::array<std::string_view, 3> kSpinKinds{"adaptive", "never", "always"};
+inline constexpr std::array<std::string_view, 3> kLoopBackends{"auto", "io_uring", "epoll"};
 inline constexpr std::array<std::string_view, 5> kLogLevels{"debug", "info", "warning", "error",
                                                             "off"};
 

@@ -8,7 +8,8 @@ namespace ipn {
 /// Nanoseconds of a monotonic clock. Who reads the clock hands it in.
 using TimeNs = std::int64_t;
 
-inline constexpr TimeNs kMillisecond = 1'000'000;
+inline constexpr TimeNs kMicrosecond = 1'000;
+inline constexpr TimeNs kMillisecond = 1'000 * kMicrosecond;
 inline constexpr TimeNs kSecond = 1'000 * kMillisecond;
 
 /// The two clocks of one round of the loop.

@@ -14,24 +14,20 @@ Log::Log(std::unique_ptr<LogStorage> storage, std::uint32_t pool)
   resize_entries();
 }
 
-bool Log::fits(std::uint64_t payload_bytes) const {
-  if (count() >= pool_) return false;
-  return used_bytes() + writer_->cost(payload_bytes) <= writer_->capacity();
-}
-
 std::uint64_t Log::append(const LogEntry& entry, const ring::Pieces& payload) {
   ipn_log_record record{};
   record.node = entry.source.value;
   record.port = static_cast<__u16>(entry.port.value);
   record.hops = entry.hops;
-  const auto time_us = static_cast<std::uint64_t>(entry.time / 1000);
-  record.time_us = static_cast<__u32>(time_us);
+  record.flags = entry.loopback ? IPN_MSG_LOOPBACK : 0;
+  record.time_us = static_cast<__u32>(entry.time / kMicrosecond);
 
   LogEntry& kept = entries_[head_seq_ & entry_mask_];
   kept = entry;
   kept.len = static_cast<std::uint32_t>(payload.size());
   kept.epoch = epoch_;
-  kept.pos = writer_->append(record, payload, time_us);
+  kept.pos = writer_->append(record, payload, entry.lost);
+  newest_ = entry.time;
   return head_seq_++;
 }
 
@@ -55,7 +51,7 @@ void Log::release_ended(std::uint64_t seq) {
 
 std::span<const std::byte> Log::payload(std::uint64_t seq) const {
   const LogEntry& at = entry(seq);
-  if (at.epoch == epoch_) return writer_->payload_at(at.pos, at.len);
+  if (at.epoch == epoch_) return writer_->payload_at(at.pos, at.len, at.lost != 0);
   const auto ended = std::find_if(ended_.begin(), ended_.end(),
                                   [&at](const EndedEpoch& e) { return e.epoch == at.epoch; });
   IPN_ASSERT(ended != ended_.end());
@@ -63,12 +59,14 @@ std::span<const std::byte> Log::payload(std::uint64_t seq) const {
 }
 
 void Log::begin_epoch(std::unique_ptr<LogStorage> storage, std::uint32_t pool) {
+  // Who is told of the next epoch must find it as it should be.
+  const ring::LogWriter next(storage->bytes(), epoch_ + 1, head_seq_);
   writer_->end(epoch_ + 1);
   keep_unread_records();
   pool_ = pool;
   storage_ = std::move(storage);
   ++epoch_;
-  writer_.emplace(storage_->bytes(), epoch_, head_seq_);
+  writer_.emplace(next);
   resize_entries();
 }
 
@@ -77,7 +75,7 @@ void Log::keep_unread_records() {
   for (std::uint64_t seq = tail_seq_; seq < head_seq_; ++seq) {
     LogEntry& at = entries_[seq & entry_mask_];
     if (at.epoch != epoch_) continue;
-    const auto bytes = writer_->payload_at(at.pos, at.len);
+    const auto bytes = writer_->payload_at(at.pos, at.len, at.lost != 0);
     at.pos = ended.bytes.size();
     ended.bytes.insert(ended.bytes.end(), bytes.begin(), bytes.end());
     ended_bytes_ += ring::record_bytes(at.len);

@@ -21,7 +21,7 @@ namespace ipn {
 /// What the core remembers of a record, in private memory: a reader's claim can
 /// be wrong, but it is never misplaced.
 struct LogEntry {
-  std::uint64_t pos = 0;  ///< in the ring, or offset in an ended epoch's bytes
+  std::uint64_t pos = 0;  ///< where it begins in the ring, or offset in an ended epoch's bytes
   std::uint64_t epoch = 0;
   NodeId source;
   TimeNs time = 0;  ///< realtime
@@ -61,19 +61,34 @@ class Log {
   std::uint64_t count() const { return head_seq_ - tail_seq_; }
   std::uint64_t epoch() const { return epoch_; }
 
-  bool fits(std::uint64_t payload_bytes) const;
+  /// `lost`: the message comes with a count of messages lost before it.
+  bool fits(std::uint64_t payload_bytes, bool lost = false) const {
+    if (count() >= pool_) return false;
+    return used_bytes() + writer_->cost(payload_bytes, lost) <= writer_->capacity();
+  }
   /// Ring bytes that the kept messages take, with padding, over all epochs.
   std::uint64_t used_bytes() const {
     return writer_->head_pos() - writer_->tail_pos() + ended_bytes_;
   }
 
-  /// Appends and publishes; the caller has checked fits(). Returns its number.
+  /// The caller has checked fits(). Returns the message's number. Those who read
+  /// the memory by themselves see it after publish().
   std::uint64_t append(const LogEntry& entry, const ring::Pieces& payload);
+  void publish() { writer_->publish(static_cast<std::uint64_t>(newest_ / kMicrosecond)); }
 
   /// Everything below `seq` (tail <= seq <= head) is not needed any more.
   void release_to(std::uint64_t seq);
   /// Gives up the oldest message; the log is not empty.
   void evict_oldest() { release_to(tail_seq_ + 1); }
+
+  /// Position in the ring of message `seq`, which is in this epoch, or of the next one.
+  std::uint64_t position_of(std::uint64_t seq) const {
+    return seq == head_seq_ ? writer_->head_pos() : entry(seq).pos;
+  }
+  bool is_in_epoch(std::uint64_t seq) const {
+    return seq == head_seq_ || entry(seq).epoch == epoch_;
+  }
+  LogStorage& storage() { return *storage_; }
 
   /// `seq` is within [tail, head).
   const LogEntry& entry(std::uint64_t seq) const { return entries_[seq & entry_mask_]; }
@@ -107,6 +122,7 @@ class Log {
   std::uint64_t epoch_ = 1;
   std::uint64_t head_seq_ = 1;
   std::uint64_t tail_seq_ = 1;
+  TimeNs newest_ = 0;  ///< realtime of the newest message
   std::uint32_t pool_;
 };
 

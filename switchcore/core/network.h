@@ -13,6 +13,7 @@
 #include "switchcore/core/accounts.h"
 #include "switchcore/core/network_config.h"
 #include "switchcore/core/node.h"
+#include "switchcore/core/own_log.h"
 #include "switchcore/core/policy.h"
 #include "switchcore/core/shared_log.h"
 #include "switchcore/core/storage.h"
@@ -21,6 +22,8 @@ namespace ipn {
 
 struct NetworkWorkTag;
 struct NetworkTimedTag;
+struct NetworkUnpublishedTag;
+struct NetworkGatedTag;
 
 /// What a network needs from the switch that holds it.
 struct NetworkServices {
@@ -32,6 +35,12 @@ struct NetworkServices {
   List<Network, NetworkWorkTag>& work;    ///< networks in which room was made
   List<Network, NetworkTimedTag>& timed;  ///< networks with a deadline or timer running
   TimeNs& next_check;                     ///< when the first of them may be over
+  /// Shared and own logs with messages that readers of their memory do not see yet.
+  List<Network, NetworkUnpublishedTag>& unpublished;
+  List<Node, UnpublishedTag>& unpublished_own;
+  /// Networks in which somebody may wait for room that programs make in memory.
+  List<Network, NetworkGatedTag>& gated;
+  List<Node, FaultyTag>& faulty;  ///< nodes whose programs wrote nonsense into memory
 };
 
 /// The nodes of one network and the way of a message between them: asks the
@@ -41,6 +50,8 @@ struct NetworkServices {
 /// neither names of other networks nor doors.
 class Network final : public ListHook<Network, NetworkWorkTag>,
                       public ListHook<Network, NetworkTimedTag>,
+                      public ListHook<Network, NetworkUnpublishedTag>,
+                      public ListHook<Network, NetworkGatedTag>,
                       private Emitter,
                       private PortTable {
  public:
@@ -104,10 +115,38 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   Result<void> change(const NetworkChange& change, std::uint64_t generation);
   Result<void> check_change(const NetworkConfig& wanted);
   void set_exempt(bool exempt);
+  void judge_again(Node& node);
+  void make_receiver(Node& node);
+  Result<void> make_own_log(Node& node);
+  void drop_own_log(Node& node);
+  Result<void> set_overflow(Node& node, std::uint32_t overflow);
+  Result<void> move_to_own_log(Node& node, std::uint32_t overflow);
+
+  // Epochs. First everything that can be refused, then the change.
+  struct NewLogs {
+    std::unique_ptr<LogStorage> shared;
+    Uid shared_payer;
+    std::vector<std::pair<Node*, std::unique_ptr<LogStorage>>> own;
+    std::uint64_t less = 0;  ///< what each of them costs less than before
+  };
+  Result<NewLogs> prepare_logs(const NetworkConfig& wanted, bool own_too);
+  Result<void> make_storages(NewLogs& logs, const NetworkConfig& wanted, std::uint64_t more,
+                             bool own_too);
+  void install_logs(NewLogs logs);
   Result<void> check_new_logs(const NetworkConfig& wanted, std::uint64_t charge);
   Result<void> check_log_growth(const NetworkConfig& wanted, std::uint64_t charge) const;
-  Result<void> renew_logs(const NetworkConfig& wanted);
-  void judge_again(Node& node);
+  bool was_mapped() const { return shared_ && shared_->was_mapped(); }
+
+  // Programs that read the memory of a log.
+  Result<LogPlace> attach_receive(Node& node);
+  void detach_receive(Node& node, bool moved_to_device);
+  void publish();
+  void tell_readers() { shared_->tell_readers(); }
+  void watch_gates();
+  /// Looks whether programs have made room for those who wait.
+  void look_for_room();
+  void arm_gates();
+  bool take_claims();
   bool has_members() const { return !members_.empty(); }
 
   // Sending. `own_queue` is the queue at whose front the message stands, null
@@ -118,18 +157,24 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   bool has_room(Node& from, const Verdict& verdict, std::uint64_t bytes, SendQueue* own_queue,
                 Refusal& refusal);
   bool drop_for_all(Node& from, const Verdict& verdict, std::uint64_t bytes);
-  std::uint32_t append_shared(const LogEntry& entry, const ring::Pieces& payload, Node* source,
-                              std::uint64_t& seq);
-  std::uint32_t append_own(const LogEntry& entry, const ring::Pieces& payload, Node* source,
-                           const Verdict& verdict);
+  std::uint32_t append(const LogEntry& entry, ring::Pieces payload, Node* source,
+                       const Verdict& verdict, std::uint64_t& seq);
+  bool append_own(Node& receiver, const LogEntry& entry, const ring::Pieces& payload,
+                  bool skip_full);
   void count_no_receiver(Node* source);
+  /// Readers of the shared log who get a message of `source`.
+  std::uint32_t shared_receivers(const Node* source, bool include_self) const;
+  /// Senders wait for room in the node's own log.
+  bool is_gate(const Node& node) const {
+    return config_.is_lossless() && node.overflow_ == IPN_OVERFLOW_NETWORK;
+  }
   /// Receivers of a message to all.
   std::uint32_t receivers_besides(const Node& from) const {
     return readers() - (from.can_receive_ ? 1 : 0);
   }
-  /// Calls f(receiver) for each of `to` that `verdict` means.
+  /// Calls f(receiver) for each with a log of its own that `verdict` means.
   template <typename F>
-  void for_each_receiver(const Verdict& verdict, const Node* from, F&& f);
+  void for_each_own_receiver(const Verdict& verdict, const Node* from, F&& f);
 
   // Senders that wait.
   void park(Node& from, ParkedSend& send, const Refusal& refusal);
@@ -160,13 +205,14 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   std::uint64_t queue_of(Node& node);
   Readiness readiness(Node& node);
   bool is_readable(Node& node);
-  bool is_writable(const Node& node) const;
+  bool is_writable(const Node& node);
   void want(Node& node, unsigned interest);
 
   void wake(Node& node);
   void wake_members();
   void made_room();
   void update_own_log_full(Node& node);
+  /// Every receiver has one, whatever it asked for.
   bool has_own_logs() const { return shared_ == nullptr; }
   /// Memory for a log; `charge` is what the user is charged more for it than before.
   Result<std::unique_ptr<LogStorage>> make_charged_storage(Uid uid, std::uint64_t ring_bytes,
@@ -193,11 +239,13 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   std::vector<Node*> ports_;       ///< connected nodes by port; as long as was needed
   std::uint32_t lowest_free_ = 0;  ///< no port below it is free
   std::vector<Node*> receivers_;   ///< each knows its index
+  std::vector<Node*> own_receivers_;  ///< those with a log of their own, the same
   std::uint32_t connected_ = 0;
   std::uint32_t writers_ = 0;
 
   std::unique_ptr<SharedLog> shared_;  ///< null: every receiver has a log of its own
-  std::uint32_t own_logs_full_ = 0;
+  std::uint32_t own_logs_full_ = 0;    ///< of those that senders wait for
+  std::uint32_t memory_readers_ = 0;
   SendQueue queue_;  ///< senders that wait for the network; else they wait at a node
   std::uint32_t blocked_senders_ = 0;  ///< in all queues
   List<Node, WaitingReadTag> want_readable_;

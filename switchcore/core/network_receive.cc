@@ -9,23 +9,22 @@ namespace ipn {
 // Receiving -------------------------------------------------------------------
 
 std::uint64_t Network::queue_of(Node& node) {
-  if (shared_) return shared_->queue_of(node);
-  const std::uint64_t queue = node.own_log_->head_seq() - node.cursor_;
-  node.queue_max_ = std::max(node.queue_max_, queue);
-  return queue;
+  return node.own_log_ ? node.own_log_->queue() : shared_->queue_of(node);
 }
 
 bool Network::is_readable(Node& node) {
   if (!node.can_receive_) return false;
-  return shared_ ? shared_->is_readable(node) : node.cursor_ < node.own_log_->head_seq();
+  return node.own_log_ ? node.own_log_->is_readable() : shared_->is_readable(node);
 }
 
-bool Network::is_writable(const Node& node) const {
+bool Network::is_writable(const Node& node) {
   if (!config_.is_lossless()) return true;
   if (receivers_besides(node) == 0) return true;
   if (blocked_senders_ > 0) return false;
-  if (shared_) return shared_->fits(config_.mtu);
-  return own_logs_full_ - (node.own_log_full_ ? 1 : 0) == 0;
+  if (shared_receivers(&node, false) > 0 && !shared_->fits(config_.mtu)) return false;
+  const auto are_full = [&] { return own_logs_full_ - (node.own_log_full_ ? 1 : 0) > 0; };
+  if (are_full() && memory_readers_ > 0) take_claims();
+  return !are_full();
 }
 
 Readiness Network::readiness(Node& node) {
@@ -44,32 +43,19 @@ RecvOutcome Network::peek(Node& node) {
     return outcome;
   }
   outcome.kind = RecvOutcome::Kind::kMessage;
-  if (shared_) {
-    outcome.message = shared_->peek(node);
-  } else {
-    const LogEntry& entry = node.own_log_->entry(node.cursor_);
-    outcome.message = {node.own_log_->payload(node.cursor_),
-                       node.cursor_,
-                       entry.lost,
-                       entry.source,
-                       entry.port,
-                       entry.hops,
-                       entry.time};
-  }
+  outcome.message = node.own_log_ ? node.own_log_->peek() : shared_->peek(node);
   return outcome;
 }
 
 void Network::consume(Node& node) {
   bool room = true;
-  if (shared_) {
-    room = shared_->consume(node);
-    node.lost_ = 0;
-  } else {
-    queue_of(node);  // it only shrinks from here: the moment to note its length
-    node.own_log_->release_to(++node.cursor_);
-    node.blocking_since_ = 0;
+  if (node.own_log_) {
+    node.own_log_->consume();
     update_own_log_full(node);
+  } else {
+    room = shared_->consume(node);
   }
+  node.lost_ = 0;
   if (room) made_room();
 }
 
@@ -98,7 +84,7 @@ void Network::made_room() {
 
 void Network::update_own_log_full(Node& node) {
   if (!node.own_log_) return;
-  const bool full = !node.own_log_->fits(config_.mtu);
+  const bool full = is_gate(node) && !node.own_log_->fits(config_.mtu);
   if (full && !node.own_log_full_) ++own_logs_full_;
   if (!full && node.own_log_full_) --own_logs_full_;
   node.own_log_full_ = full;

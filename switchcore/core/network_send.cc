@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "libipn/ring/shared_copy.h"
 #include "switchcore/base/assert.h"
 #include "switchcore/core/network.h"
 
@@ -26,14 +27,20 @@ SendOutcome refused(int error) {
   return outcome;
 }
 
-/// The first `bytes` of a message in one piece; uses `buffer` if they lie apart.
-std::span<const std::byte> window_of(const ring::Pieces& payload, std::size_t bytes,
+/// The first `bytes` of a message in one piece. If they lie apart, or could
+/// change, they are copied to `buffer`, and from there on `payload` begins there.
+std::span<const std::byte> window_of(ring::Pieces& payload, std::size_t bytes, bool is_volatile,
                                      std::span<std::byte> buffer) {
   const std::size_t wanted = std::min({bytes, payload.size(), buffer.size()});
-  if (payload.first.size() >= wanted) return payload.first.first(wanted);
-  const std::size_t head = payload.first.size();
-  if (head > 0) std::memcpy(buffer.data(), payload.first.data(), head);
-  std::memcpy(buffer.data() + head, payload.second.data(), wanted - head);
+  if (wanted == 0) return {};
+  if (!is_volatile && payload.first.size() >= wanted) return payload.first.first(wanted);
+  const std::size_t head = std::min(payload.first.size(), wanted);
+  ring::copy_from_shared(buffer.data(), payload.first.data(), head);
+  ring::copy_from_shared(buffer.data() + head, payload.second.data(), wanted - head);
+  if (is_volatile) {
+    IPN_ASSERT(payload.second.empty());
+    payload = {buffer.first(wanted), payload.first.subspan(wanted)};
+  }
   return buffer.first(wanted);
 }
 
@@ -48,14 +55,14 @@ ring::Pieces cut(const ring::Pieces& payload, std::size_t bytes) {
 // Sending ---------------------------------------------------------------------
 
 template <typename F>
-void Network::for_each_receiver(const Verdict& verdict, const Node* from, F&& f) {
+void Network::for_each_own_receiver(const Verdict& verdict, const Node* from, F&& f) {
   const auto visit = [&](Node* node) {
-    if (node == nullptr || !node->can_receive_) return;
+    if (node == nullptr || !node->own_log_) return;
     if (node == from && !verdict.include_self) return;
     f(*node);
   };
   if (verdict.to.is_all()) {
-    for (Node* node : receivers_) visit(node);
+    for (Node* node : own_receivers_) visit(node);
   } else {
     verdict.to.for_each([&](Port port) { visit(node_at(port)); });
   }
@@ -64,10 +71,11 @@ void Network::for_each_receiver(const Verdict& verdict, const Node* from, F&& f)
 SendOutcome Network::send(Node& from, const Outgoing& message, SendQueue* own_queue,
                           Refusal& refusal) {
   std::array<std::byte, 256> buffer;
+  Outgoing seen = message;
   const MessageMeta meta{message.destination, static_cast<std::uint32_t>(message.payload.size()),
                          message.hops};
-  const Verdict verdict =
-      policy_->decide(*from.port_, window_of(message.payload, policy_->window(), buffer), meta);
+  const auto window = window_of(seen.payload, policy_->window(), message.is_volatile, buffer);
+  const Verdict verdict = policy_->decide(*from.port_, window, meta);
   if (verdict.action == Verdict::Action::kRefuse) return refused(verdict.error);
   if (meta.length > config_.mtu && !verdict.truncate) {
     from.count_drop(DropReason::kTooLong);
@@ -77,7 +85,7 @@ SendOutcome Network::send(Node& from, const Outgoing& message, SendQueue* own_qu
   if (verdict.action == Verdict::Action::kDrop) {
     from.count_drop(verdict.reason);
   } else {
-    outcome = deliver(from, message, verdict, own_queue, refusal);
+    outcome = deliver(from, seen, verdict, own_queue, refusal);
   }
   if (outcome.kind == SendOutcome::Kind::kSent) {
     ++from.counters_.msgs_in;
@@ -109,9 +117,15 @@ SendOutcome Network::deliver(Node& from, const Outgoing& message, const Verdict&
   entry.time = services_.clock.realtime;
   entry.loopback = verdict.include_self;
   std::uint64_t seq = 0;
-  const std::uint32_t receivers = shared_ ? append_shared(entry, payload, &from, seq)
-                                          : append_own(entry, payload, &from, verdict);
+  const std::uint32_t receivers = append(entry, payload, &from, verdict, seq);
   return sent(receivers, seq);
+}
+
+std::uint32_t Network::shared_receivers(const Node* source, bool include_self) const {
+  if (!shared_) return 0;
+  const auto readers = static_cast<std::uint32_t>(shared_->readers());
+  const bool reads = source != nullptr && source->can_receive_ && !source->own_log_;
+  return readers - (reads && !include_self ? 1 : 0);
 }
 
 bool Network::has_room(Node& from, const Verdict& verdict, std::uint64_t bytes,
@@ -123,14 +137,14 @@ bool Network::has_room(Node& from, const Verdict& verdict, std::uint64_t bytes,
     refusal = {&queue_, nullptr};
     return false;
   }
-  if (shared_) {
-    if (shared_->fits(bytes)) return true;
+  if (shared_receivers(&from, verdict.include_self) > 0 && !shared_->fits(bytes)) {
     refusal = {&queue_, nullptr};
     return false;
   }
+  if (own_receivers_.empty()) return true;
   bool room = true;
-  for_each_receiver(verdict, &from, [&](Node& receiver) {
-    if (!room) return;
+  for_each_own_receiver(verdict, &from, [&](Node& receiver) {
+    if (!room || !is_gate(receiver)) return;
     SendQueue& queue = one_queue ? queue_ : receiver.queue_;
     const bool others_wait = !one_queue && &queue != own_queue && !queue.empty();
     if (others_wait || !receiver.own_log_->fits(bytes)) {
@@ -146,54 +160,64 @@ bool Network::has_room(Node& from, const Verdict& verdict, std::uint64_t bytes,
 bool Network::drop_for_all(Node& from, const Verdict& verdict, std::uint64_t bytes) {
   Node* full = nullptr;
   std::uint64_t addressed = 0;
-  for_each_receiver(verdict, &from, [&](Node& receiver) {
+  for_each_own_receiver(verdict, &from, [&](Node& receiver) {
     ++addressed;
-    if (!receiver.own_log_->fits(bytes)) full = &receiver;
+    if (!receiver.own_log_->keeps_latest() && !receiver.own_log_->fits(bytes)) full = &receiver;
   });
   if (full == nullptr) return false;
   full->count_drop(DropReason::kLogFull, addressed);
-  for_each_receiver(verdict, &from, [](Node& receiver) { ++receiver.lost_in_own_log_; });
+  for_each_own_receiver(verdict, &from, [](Node& receiver) { receiver.own_log_->lose(); });
   return true;
 }
 
-std::uint32_t Network::append_shared(const LogEntry& entry, const ring::Pieces& payload,
-                                     Node* source, std::uint64_t& seq) {
-  const bool to_source = source != nullptr && source->can_receive_ && entry.loopback;
-  const std::uint32_t receivers =
-      source == nullptr ? readers() : receivers_besides(*source) + (to_source ? 1 : 0);
-  if (receivers == 0) {
-    count_no_receiver(source);
-    return 0;
+/// One copy into the shared log, if anybody reads there, and one into each own log.
+std::uint32_t Network::append(const LogEntry& entry, ring::Pieces payload, Node* source,
+                              const Verdict& verdict, std::uint64_t& seq) {
+  std::uint32_t receivers = shared_receivers(source, entry.loopback);
+  bool addressed = receivers > 0;
+  if (receivers > 0) {
+    seq = shared_->append(entry, payload, source);
+    if (shared_->has_memory_readers() && !ListHook<Network, NetworkUnpublishedTag>::is_linked()) {
+      services_.unpublished.push_back(*this);
+    }
+    if (!want_readable_.empty()) {
+      want_readable_.for_each([&](Node& node) {
+        if (!node.own_log_ && (&node != source || entry.loopback)) wake(node);
+      });
+    }
   }
-  seq = shared_->append(entry, payload, source);
-  want_readable_.for_each([&](Node& node) {
-    if (&node != source || to_source) wake(node);
-  });
+  if (!own_receivers_.empty()) {
+    // All get the same bytes, also if the sender changes them meanwhile.
+    if (receivers > 0) payload = {shared_->payload(seq), {}};
+    for_each_own_receiver(verdict, source, [&](Node& receiver) {
+      addressed = true;
+      if (!append_own(receiver, entry, payload, verdict.skip_full)) return;
+      ++receivers;
+      const OwnLog& log = *receiver.own_log_;
+      payload = {log.payload(log.log().head_seq() - 1), {}};
+    });
+  }
+  if (!addressed) count_no_receiver(source);
   return receivers;
 }
 
-std::uint32_t Network::append_own(const LogEntry& entry, const ring::Pieces& payload, Node* source,
-                                  const Verdict& verdict) {
-  std::uint32_t receivers = 0;
-  bool addressed = false;
-  for_each_receiver(verdict, source, [&](Node& receiver) {
-    addressed = true;
-    // Who is skipped when full is skipped, too, where others wait already.
-    const bool others_wait = verdict.skip_full && !receiver.queue_.empty();
-    if (others_wait || !receiver.own_log_->fits(payload.size())) {
-      receiver.count_drop(DropReason::kLogFull);
-      ++receiver.lost_in_own_log_;
-      return;
-    }
-    LogEntry own = entry;
-    own.lost = static_cast<std::uint32_t>(std::exchange(receiver.lost_in_own_log_, 0));
-    receiver.own_log_->append(own, payload);
-    update_own_log_full(receiver);
-    ++receivers;
-    if (receiver.ListHook<Node, WaitingReadTag>::is_linked()) wake(receiver);
-  });
-  if (!addressed) count_no_receiver(source);
-  return receivers;
+bool Network::append_own(Node& receiver, const LogEntry& entry, const ring::Pieces& payload,
+                         bool skip_full) {
+  OwnLog& log = *receiver.own_log_;
+  // Who is skipped when full is skipped, too, where others wait already.
+  const bool others_wait = skip_full && !receiver.queue_.empty();
+  if (!log.keeps_latest() && (others_wait || !log.fits(payload.size()))) {
+    receiver.count_drop(DropReason::kLogFull);
+    log.lose();
+    return false;
+  }
+  log.append(entry, payload);
+  update_own_log_full(receiver);
+  if (receiver.ListHook<Node, WaitingReadTag>::is_linked()) wake(receiver);
+  if (receiver.reads_memory_ && !receiver.ListHook<Node, UnpublishedTag>::is_linked()) {
+    services_.unpublished_own.push_back(receiver);
+  }
+  return true;
 }
 
 /// What the policy emits has no sender: it counts at the network.
@@ -210,20 +234,16 @@ void Network::emit(const Destinations& to, std::span<const std::byte> payload) {
   // A network that ends only drains.
   if (ending_) return drops_.add(DropReason::kClosed);
   if (payload.size() > config_.mtu) return drops_.add(DropReason::kTooLong);
-  const Verdict verdict = Verdict::deliver(to);
   const ring::Pieces pieces{payload, {}};
   LogEntry entry;
   entry.time = services_.clock.realtime;
-  if (!shared_) {
-    append_own(entry, pieces, nullptr, verdict);
-    return;
-  }
-  if (config_.is_lossless() && !shared_->fits(pieces.size())) {
+  if (config_.is_lossless() && shared_receivers(nullptr, false) > 0 &&
+      !shared_->fits(pieces.size())) {
     drops_.add(DropReason::kLogFull, shared_->readers());
     return;
   }
   std::uint64_t seq = 0;
-  append_shared(entry, pieces, nullptr, seq);
+  append(entry, pieces, nullptr, Verdict::deliver(to), seq);
 }
 
 // Senders that wait -----------------------------------------------------------
@@ -232,7 +252,7 @@ template <typename F>
 void Network::for_each_queue(F&& f) {
   f(queue_);
   if (policy_->sends_to_all()) return;
-  for (Node* receiver : receivers_) f(receiver->queue_);
+  for (Node* receiver : own_receivers_) f(receiver->queue_);
 }
 
 void Network::park(Node& from, ParkedSend& send, const Refusal& refusal) {
@@ -244,6 +264,7 @@ void Network::park(Node& from, ParkedSend& send, const Refusal& refusal) {
   services_.accounts.add_parked(from.credentials_.uid, send.charge());
   ++blocked_senders_;
   note_blocked(refusal);
+  watch_gates();
 }
 
 /// Takes the message out of its queue; dispatch() tells its sink.
@@ -302,10 +323,10 @@ void Network::wake_writers() {
 
 void Network::note_blocked(const Refusal& refusal) {
   const TimeNs now = services_.clock.monotonic;
-  if (shared_) {
+  if (refusal.receiver != nullptr) {
+    if (refusal.receiver->blocking_since_ == 0) refusal.receiver->blocking_since_ = now;
+  } else if (shared_ && (own_receivers_.empty() || !shared_->fits(config_.mtu))) {
     shared_->mark_blockers(now);
-  } else if (refusal.receiver != nullptr && refusal.receiver->blocking_since_ == 0) {
-    refusal.receiver->blocking_since_ = now;
   }
   if (config_.deadline_ms != 0) watch_deadline(now + config_.deadline_ms * kMillisecond);
 }
@@ -314,14 +335,12 @@ void Network::note_blocked(const Refusal& refusal) {
 bool Network::note_waiting_writer(const Node& writer) {
   if (ending_ || !writer.can_send_ || is_writable(writer)) return false;
   const TimeNs now = services_.clock.monotonic;
-  if (shared_) {
-    if (!shared_->fits(config_.mtu)) shared_->mark_blockers(now);
-  } else {
-    for (Node* receiver : receivers_) {
-      const bool in_the_way = receiver != &writer && receiver->own_log_full_;
-      if (in_the_way && receiver->blocking_since_ == 0) receiver->blocking_since_ = now;
-    }
+  if (shared_ && !shared_->fits(config_.mtu)) shared_->mark_blockers(now);
+  for (Node* receiver : own_receivers_) {
+    const bool in_the_way = receiver != &writer && receiver->own_log_full_;
+    if (in_the_way && receiver->blocking_since_ == 0) receiver->blocking_since_ = now;
   }
+  watch_gates();
   if (config_.deadline_ms != 0) watch_deadline(now + config_.deadline_ms * kMillisecond);
   return true;
 }
@@ -334,7 +353,7 @@ void Network::watch_deadline(TimeNs due) {
 
 bool Network::somebody_waits() {
   bool waits = blocked_senders_ > 0;
-  want_writable_.for_each([&](const Node& node) {
+  want_writable_.for_each([&](Node& node) {
     waits = waits || (!ending_ && node.can_send_ && !is_writable(node));
   });
   return waits;
@@ -363,6 +382,7 @@ void Network::run_policy_timer(TimeNs now) {
 
 Node* Network::find_overdue(TimeNs now) {
   if (config_.deadline_ms == 0) return nullptr;
+  if (memory_readers_ > 0 && take_claims()) made_room();
   if (!somebody_waits()) forget_marks();
   for (Node* node : receivers_) {
     const TimeNs since = node->blocking_since_;

@@ -12,6 +12,7 @@
 #include "switchcore/base/ids.h"
 #include "switchcore/base/list.h"
 #include "switchcore/base/time.h"
+#include "switchcore/core/attachment.h"
 #include "switchcore/core/credentials.h"
 #include "switchcore/core/drops.h"
 #include "switchcore/core/limits.h"
@@ -24,9 +25,14 @@ namespace ipn {
 
 class Network;
 class Node;
+class OwnLog;
 
 /// The way by which a node came in.
-enum class Door : std::uint8_t { kDevice = IPN_DOOR_DEVICE, kFile = IPN_DOOR_FILE };
+enum class Door : std::uint8_t {
+  kDevice = IPN_DOOR_DEVICE,
+  kFile = IPN_DOOR_FILE,
+  kFast = IPN_DOOR_FAST,
+};
 
 /// What a node can wait for. Bits.
 enum Interest : unsigned {
@@ -40,6 +46,7 @@ struct Outgoing {
   ring::Pieces payload;
   std::uint64_t destination = 0;
   std::uint8_t hops = 0;
+  bool is_volatile = false;  ///< the sender can change the bytes at any time
 };
 
 /// What became of a send.
@@ -56,14 +63,22 @@ struct SendOutcome {
 };
 
 /// A message that waits for room, in order. Its bytes belong to the door and
-/// stay until NodeSink::on_send_done() or Switch::cancel().
+/// stay until on_done() or Switch::cancel().
 struct ParkedSendTag;
 class ParkedSend : public ListHook<ParkedSend, ParkedSendTag> {
  public:
+  virtual ~ParkedSend() = default;
+
   Outgoing message;
 
-  /// What it takes of Limits::parked_bytes_per_node.
-  std::uint64_t charge() const { return message.payload.size() + kParkedOverhead; }
+  /// Called from Switch::dispatch(); may call the switch, also to close the node.
+  virtual void on_done(const SendOutcome& outcome) = 0;
+
+  /// What it takes of Limits::parked_bytes_per_node. Nothing where it lies in
+  /// memory that is charged already.
+  std::uint64_t charge() const {
+    return message.is_volatile ? 0 : message.payload.size() + kParkedOverhead;
+  }
 
  private:
   friend class Network;
@@ -80,7 +95,6 @@ class NodeSink {
   /// renewed. Also called when the node's or its network's end changed what calls
   /// return.
   virtual void on_ready(Node& node) = 0;
-  virtual void on_send_done(ParkedSend& send, const SendOutcome& outcome) = 0;
 
  protected:
   ~NodeSink() = default;
@@ -129,6 +143,8 @@ struct WaitingReadTag;
 struct WaitingWriteTag;
 struct WaitingMembersTag;
 struct ReadyTag;
+struct UnpublishedTag;
+struct FaultyTag;
 
 /// One open of the device, or one attached interface.
 ///
@@ -140,20 +156,28 @@ class Node : public ListHook<Node, MemberTag>,
              public ListHook<Node, WaitingReadTag>,
              public ListHook<Node, WaitingWriteTag>,
              public ListHook<Node, WaitingMembersTag>,
-             public ListHook<Node, ReadyTag> {
+             public ListHook<Node, ReadyTag>,
+             public ListHook<Node, UnpublishedTag>,
+             public ListHook<Node, FaultyTag> {
  public:
   enum class State : std::uint8_t { kFree, kBound, kConnected, kEnded };
 
-  Node(NodeId id, Door door, NodeSink& sink) : id_(id), door_(door), sink_(sink) {}
+  Node(NodeId id, Door door, NodeSink& sink);
+  ~Node();
 
   NodeId id() const { return id_; }
-  Door door() const { return door_; }
+  Door door() const { return attachment_ != nullptr ? Door::kFast : door_; }
+  bool is_attached() const { return attachment_ != nullptr; }
+  /// It reads its log by itself, through memory.
+  bool reads_memory() const { return reads_memory_; }
   State state() const { return state_; }
   bool is_bound() const { return bound_; }
   const Network* network() const { return network_; }
   std::optional<Port> port() const { return port_; }
   bool receives() const { return can_receive_; }
   bool sends() const { return can_send_; }
+  /// IPN_OVERFLOW_NETWORK, _DROP_NEWEST or _LATEST.
+  std::uint32_t overflow() const { return overflow_; }
   const Credentials& credentials() const { return credentials_; }
   const NodeCounters& counters() const { return counters_; }
   /// Counts messages here and at the network. A door does so for what it refuses
@@ -167,7 +191,9 @@ class Node : public ListHook<Node, MemberTag>,
   std::uint64_t parked_bytes() const { return parked_bytes_; }
 
  private:
+  friend class Claims;
   friend class Network;
+  friend class OwnLog;
   friend class SharedLog;
   friend class Switch;
 
@@ -195,18 +221,30 @@ class Node : public ListHook<Node, MemberTag>,
   TimeNs connected_at_ = 0;
 
   // The receiving side: a cursor in the shared log, or a log of its own.
-  std::unique_ptr<Log> own_log_;
-  bool own_log_full_ = false;       ///< mtu bytes do not fit into it
+  std::unique_ptr<OwnLog> own_log_;
+  std::uint32_t overflow_ = IPN_OVERFLOW_NETWORK;
+  bool own_log_full_ = false;       ///< mtu bytes do not fit into it, and senders have to wait
+  std::size_t own_log_index_ = 0;   ///< among the receivers with a log of their own
   std::uint64_t cursor_ = 0;        ///< number of the next message; never points at an own one
   std::size_t receiver_index_ = 0;  ///< among the receivers of the network
   std::size_t reader_index_ = 0;    ///< among the readers of the shared log
-  std::uint64_t lost_ = 0;          ///< lapped, and not reported yet
+  std::uint64_t lost_ = 0;          ///< overwritten, and not reported yet
   std::uint64_t queue_max_ = 0;
   // How many of the node's own messages the shared log has taken since it joined,
   // how many of them lie behind the cursor, and how many behind the log's tail.
   std::uint64_t own_taken_ = 0, own_passed_ = 0, own_evicted_ = 0;
-  std::uint64_t lost_in_own_log_ = 0;  ///< since the last append to own_log_
   TimeNs blocking_since_ = 0;          ///< senders wait for it; 0: they do not
+
+  // The program's end, if messages travel through shared memory.
+  Attachment* attachment_ = nullptr;
+  bool reads_memory_ = false;
+  std::size_t memory_reader_index_ = 0;  ///< among those of its log
+  std::uint64_t area_bytes_ = 0;         ///< charged for what it shares with the daemon
+  std::uint64_t claims_from_ = 0;        ///< its cursor when it attached
+  std::uint64_t claimed_ = 0;            ///< read_seq, as it was believed last
+  std::uint64_t claim_base_ = 0;         ///< own_passed_ when it attached
+  std::uint64_t own_evicted_base_ = 0;   ///< own_evicted_ then
+  ReaderClaims settled_;                 ///< what of its claims is in the counters
 
   // The sending side.
   List<ParkedSend, ParkedSendTag> queue_;  ///< senders whom this node has refused

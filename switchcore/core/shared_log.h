@@ -19,25 +19,32 @@ namespace ipn {
 ///
 /// A cursor never points at a message of its own node: append() and consume()
 /// move it over them, so that own messages neither gate nor wake.
+///
+/// Readers of the memory move by themselves. Their cursors are what was last
+/// believed of their claims, and are looked at again when the log looks full.
 class SharedLog {
  public:
-  /// `ports` are the network's nodes by port and outlive the log.
+  /// `ports` are the network's nodes by port and outlive the log, as does
+  /// `faulty`, where nodes go whose claims make no sense.
   SharedLog(std::unique_ptr<LogStorage> storage, std::uint32_t pool, bool lossless,
-            const std::vector<Node*>& ports)
-      : log_(std::move(storage), pool), lossless_(lossless), ports_(ports) {}
+            const std::vector<Node*>& ports, List<Node, FaultyTag>& faulty)
+      : log_(std::move(storage), pool), lossless_(lossless), ports_(ports), faulty_(faulty) {}
 
   const Log& log() const { return log_; }
   std::size_t readers() const { return readers_.size(); }
 
   /// The node reads from the next message on.
   void join(Node& node);
-  /// Returns how many messages it had not read.
+  /// Returns how many messages it had not read. It does not read the memory.
   std::uint64_t leave(Node& node);
 
   /// Lossy logs make room and always fit what is not longer than mtu.
-  bool fits(std::uint64_t payload_bytes) const { return log_.fits(payload_bytes); }
+  bool fits(std::uint64_t payload_bytes) {
+    return log_.fits(payload_bytes) || (take_claims() && log_.fits(payload_bytes));
+  }
   /// Lossless: the caller has checked fits().
   std::uint64_t append(const LogEntry& entry, const ring::Pieces& payload, Node* source);
+  std::span<const std::byte> payload(std::uint64_t seq) const { return log_.payload(seq); }
 
   bool is_readable(Node& node);
   std::uint64_t queue_of(Node& node);
@@ -54,6 +61,24 @@ class SharedLog {
   /// loses the oldest.
   void begin_epoch(std::unique_ptr<LogStorage> storage, std::uint32_t pool);
 
+  // Readers of the memory.
+  bool has_memory_readers() const { return !memory_readers_.empty(); }
+  /// Somebody maps this epoch, or has done so and may have kept it.
+  bool was_mapped() const { return was_mapped_; }
+  LogStorage& storage() { return log_.storage(); }
+  /// The node has an attachment and nothing unread of an older epoch.
+  LogPlace attach(Node& node);
+  /// From here on the device reads, if `moved_to_device`.
+  void detach(Node& node, bool moved_to_device);
+  void publish() { log_.publish(); }
+  /// Behind publish() and a full fence.
+  void tell_readers();
+  /// Looks how far they have read. True if that made room.
+  bool take_claims();
+  /// Asks those who are in the way to ring when they have read half of it.
+  void arm();
+  void disarm();
+
  private:
   bool is_own(const Node& node, std::uint64_t seq) const {
     const LogEntry& entry = log_.entry(seq);
@@ -61,6 +86,7 @@ class SharedLog {
   }
   void skip_own(Node& node);
   void settle(Node& node);
+  bool believe(Node& node);
   bool moved(Node& node, std::uint64_t old_cursor);
   bool advance_tail();
   void evict_oldest();
@@ -68,9 +94,13 @@ class SharedLog {
   Log log_;
   const bool lossless_;
   const std::vector<Node*>& ports_;
-  std::vector<Node*> readers_;    ///< each knows its index
-  std::size_t at_tail_ = 0;       ///< lossless: readers whose cursor is the tail
-  bool blockers_marked_ = false;  ///< for this tail
+  List<Node, FaultyTag>& faulty_;
+  std::vector<Node*> readers_;         ///< each knows its index
+  std::vector<Node*> memory_readers_;  ///< those of them, the same
+  std::size_t at_tail_ = 0;            ///< lossless: readers whose cursor is the tail
+  bool blockers_marked_ = false;       ///< for this tail
+  bool was_mapped_ = false;
+  bool armed_ = false;
 };
 
 }  // namespace ipn

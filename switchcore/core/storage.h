@@ -18,6 +18,9 @@ class LogStorage {
   virtual ~LogStorage() = default;
   /// Zeroed when made; stays at its place.
   virtual std::span<std::byte> bytes() = 0;
+  /// A descriptor by which a door lets programs map the bytes; the core has no use
+  /// for it. -1: nobody else can map them.
+  virtual int descriptor() const { return -1; }
 };
 
 /// Makes storage of exactly that many bytes; ENOMEM.

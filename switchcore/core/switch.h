@@ -45,6 +45,8 @@ class SwitchObserver {
   virtual void on_networks_changed() = 0;
   /// The node was disconnected because senders waited for it for `blocked_ns`.
   virtual void on_evicted(const Network& network, const Node& node, TimeNs blocked_ns) = 0;
+  /// The node is disconnected for what its program wrote into shared memory.
+  virtual void on_cut_off(const Network& network, const Node& node, std::string_view reason) = 0;
 
  protected:
   ~SwitchObserver() = default;
@@ -61,6 +63,8 @@ struct NodeView {
 struct SwitchTotals {
   std::uint32_t networks = 0, connected = 0, open_nodes = 0;
   std::uint64_t msgs = 0, bytes = 0, evictions = 0;
+  std::uint32_t attached = 0;
+  std::uint64_t cut_off = 0;
   DropCounters drops;
 };
 
@@ -111,11 +115,32 @@ class Switch {
   Readiness readiness(Node& node);
   /// on_ready() once one of `interests` may have come true.
   void want(Node& node, unsigned interests);
+  /// How the node receives (IPN_OVERFLOW_NETWORK, _DROP_NEWEST, _LATEST), now or
+  /// when it connects. EINVAL, EDQUOT, ENOMEM.
+  Result<void> set_overflow(Node& node, std::uint32_t overflow);
   /// Receivers in the node's network besides itself.
   std::uint32_t peers_of(const Node& node) const;
 
-  /// Retries senders that wait and tells sinks, until there is nothing to tell.
+  /// Retries senders that wait, tells sinks and shows messages to those who read
+  /// memory, until there is nothing to do.
   void dispatch();
+
+  // Messages through shared memory.
+  /// The node's messages travel through memory from now on; where its log is, if
+  /// it receives. `attachment` stays until detach(). `area_bytes` are charged.
+  /// ENOTCONN, EISCONN, EAGAIN, EOPNOTSUPP, EDQUOT.
+  Result<LogPlace> attach(Node& node, Attachment& attachment, std::uint64_t area_bytes);
+  /// They travel by calls again, from where the program has read up to.
+  void detach(Node& node);
+  /// dispatch() calls the node's sink.
+  void notify(Node& node) { ready_.push_back(node); }
+  /// Disconnects a node whose program wrote nonsense into memory.
+  void cut_off(Node& node, std::string_view reason);
+  /// Looks whether programs made room for those who wait; then there is work for
+  /// dispatch(). To be called once a round, before a sleep arm_gates() instead.
+  void look_for_room();
+  /// Programs will ring when they make room. True: some have done so meanwhile.
+  bool arm_gates();
 
   // Management.
   /// EEXIST, EDQUOT, EINVAL, EPERM. `from_configuration`: root is charged, whoever
@@ -131,7 +156,13 @@ class Switch {
   Result<void> change_network(NetworkId id, const NetworkChange& change, std::uint64_t generation,
                               const Credentials& who);
   Result<void> end_network(NetworkId id, const Credentials& who);
+  /// Also ends the epoch of memory that was mapped: what is sent from now on is
+  /// not where the node could read it. EBUSY: too many epochs ended just now.
   Result<void> kick(NodeId id, const Credentials& who);
+  /// A node that `who` may see: ENOENT else.
+  Result<Node*> find_node(NodeId id, const Credentials& who);
+  /// The same, of a network that `who` owns: EPERM else.
+  Result<Node*> own_node(NodeId id, const Credentials& who);
   /// The daemon stops: ends all networks, nodes read what is left. From now on
   /// nobody joins, makes or changes a network (ENODEV).
   void end_all();
@@ -172,6 +203,7 @@ class Switch {
   void end(Network& network);
   void destroy_if_unused(Network& network);
   bool disconnect_overdue(Network& network, TimeNs now);
+  bool publish();
   JoinAnswer answer(const Node& node) const;
   Result<Policy*> policy_for(const Node& node, std::uint32_t policy) const;
   const PolicyType* policy_type(std::uint32_t number) const;
@@ -188,6 +220,10 @@ class Switch {
   List<ParkedSend, ParkedSendTag> done_;
   List<Network, NetworkWorkTag> work_;
   List<Network, NetworkTimedTag> timed_;
+  List<Network, NetworkUnpublishedTag> unpublished_;
+  List<Node, UnpublishedTag> unpublished_own_;
+  List<Network, NetworkGatedTag> gated_;
+  List<Node, FaultyTag> faulty_;
   TimeNs next_check_ = kNever;
   static constexpr TimeNs kNever = std::numeric_limits<TimeNs>::max();
 
@@ -200,6 +236,8 @@ class Switch {
   Node* refused_node_ = nullptr;  ///< whom send() has just answered with kWouldBlock
   Network::Refusal refusal_;
 
+  std::uint32_t attached_ = 0;
+  std::uint64_t cut_off_ = 0;
   std::uint64_t gone_msgs_ = 0, gone_bytes_ = 0, evictions_ = 0;
   DropCounters gone_drops_;
 };

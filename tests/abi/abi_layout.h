@@ -105,7 +105,7 @@ AT(ipn_node_record, queue, 80); AT(ipn_node_record, queue_max, 88); AT(ipn_node_
 AT(ipn_node_record, connected_ns, 224); AT(ipn_node_record, blocking_ns, 232);
 AT(ipn_node_record, program, 240); AT(ipn_node_record, descr, 256);
 
-SIZE(ipn_stats, 416);
+SIZE(ipn_stats, 464);
 AT(ipn_stats, size, 0); AT(ipn_stats, flags, 4); AT(ipn_stats, uptime_ns, 8);
 AT(ipn_stats, networks, 16); AT(ipn_stats, nodes, 20); AT(ipn_stats, open_files, 24);
 AT(ipn_stats, open_files_max, 28); AT(ipn_stats, msgs, 32); AT(ipn_stats, bytes, 40);
@@ -115,6 +115,23 @@ AT(ipn_stats, uid_networks, 208); AT(ipn_stats, uid_networks_max, 212);
 AT(ipn_stats, uid_nodes, 216); AT(ipn_stats, uid_nodes_max, 220); AT(ipn_stats, uid_log_bytes, 224);
 AT(ipn_stats, uid_log_bytes_max, 232); AT(ipn_stats, uid_parked_bytes, 240);
 AT(ipn_stats, node_parked_bytes_max, 248); AT(ipn_stats, loop, 256); AT(ipn_stats, device, 320);
+AT(ipn_stats, attached, 416); AT(ipn_stats, attached_hot, 420); AT(ipn_stats, doorbells, 424);
+AT(ipn_stats, wakes, 432); AT(ipn_stats, rounds, 440); AT(ipn_stats, loop_calls, 448);
+AT(ipn_stats, cut_off, 456);
+
+SIZE(ipn_completion, 32);
+AT(ipn_completion, cookie, 0); AT(ipn_completion, seq, 8); AT(ipn_completion, error, 16);
+AT(ipn_completion, receivers, 20); AT(ipn_completion, rsv, 24);
+
+SIZE(ipn_attach, 96);
+AT(ipn_attach, size, 0); AT(ipn_attach, flags, 4); AT(ipn_attach, ticket, 8);
+AT(ipn_attach, boot_id, 24); AT(ipn_attach, layout_min, 40); AT(ipn_attach, layout_max, 44);
+AT(ipn_attach, next_seq, 48); AT(ipn_attach, epoch, 56); AT(ipn_attach, rsv, 64);
+
+SIZE(ipn_nodecfg, 64);
+AT(ipn_nodecfg, size, 0); AT(ipn_nodecfg, flags, 4); AT(ipn_nodecfg, node, 8);
+AT(ipn_nodecfg, overflow, 16); AT(ipn_nodecfg, deadline_ms, 20); AT(ipn_nodecfg, evict_ms, 24);
+AT(ipn_nodecfg, rsv0, 28); AT(ipn_nodecfg, rsv, 32);
 
 /* ioctl.h: constants. */
 
@@ -129,7 +146,8 @@ VALUE(IPN_OPT_MTU, 0x80u); VALUE(IPN_OPT_NUMNODES, 0x81u); VALUE(IPN_OPT_MSGPOOL
 VALUE(IPN_OPT_FLAGS, 0x83u); VALUE(IPN_OPT_MODE, 0x84u); VALUE(IPN_OVERFLOW_NETWORK, 0u);
 VALUE(IPN_OVERFLOW_DROP_NEWEST, 1u); VALUE(IPN_OVERFLOW_DROP_OLDEST, 2u);
 VALUE(IPN_OVERFLOW_LATEST, 3u); VALUE(IPN_OVERFLOW_BLOCK, 4u); VALUE(IPN_DROP_SLOTS, 16);
-VALUE(IPN_FEATURE_DEVICE, 0x1u); VALUE(IPN_OPT_VAL_MAX, 8192); VALUE(IPN_SHUT_RD, 0u);
+VALUE(IPN_FEATURE_DEVICE, 0x1u); VALUE(IPN_FEATURE_FAST, 0x2u); VALUE(IPN_OPT_RING, 0x41u);
+VALUE(IPN_NODECFG_OVERFLOW, 0x1u); VALUE(IPN_OPT_VAL_MAX, 8192); VALUE(IPN_SHUT_RD, 0u);
 VALUE(IPN_SHUT_WR, 1u); VALUE(IPN_SHUT_RDWR, 2u); VALUE(IPN_MSG_HDR, 64); VALUE(IPN_MSG_OOB, 0x1u);
 VALUE(IPN_MSG_DONTWAIT, 0x2u); VALUE(IPN_MSG_PEEK, 0x4u); VALUE(IPN_MSG_TRUNC, 0x8u);
 VALUE(IPN_MSG_REPORT, 0x10u); VALUE(IPN_MSG_ATOMIC, 0x20u); VALUE(IPN_MSG_SKIP_FULL, 0x40u);
@@ -165,7 +183,9 @@ NUMBER(IPN_IOC_NET_SET, 0xc1105939u);
 NUMBER(IPN_IOC_NET_END, 0xc110593bu);
 NUMBER(IPN_IOC_NODE_KICK, 0xc0a0593eu);
 NUMBER(IPN_IOC_LIST(4), 0xc034593fu);
-NUMBER(IPN_IOC_STATS, 0xc1a05940u);
+NUMBER(IPN_IOC_STATS, 0xc1d05940u); NUMBER(IPN_IOC_ATTACH, 0xc0605910u);
+NUMBER(IPN_IOC_DETACH, 0xc0605911u); NUMBER(IPN_IOC_NODE_GET, 0xc040593cu);
+NUMBER(IPN_IOC_NODE_SET, 0xc040593du);
 NUMBER(IPN_IOC_CHECK, 0x0000597fu);
 
 /* ring.h */
@@ -183,10 +203,41 @@ AT(ipn_log_header, head_seq, 128); AT(ipn_log_header, head_pos, 136);
 AT(ipn_log_header, tail_seq, 144); AT(ipn_log_header, tail_pos, 152); AT(ipn_log_header, time, 160);
 AT(ipn_log_header, rsv1, 168);
 
-VALUE(IPN_RING_LAYOUT, 0); VALUE(IPN_RECORD_ALIGN, 32); VALUE(IPN_RECORD_HDR, 32);
-VALUE(IPN_LOG_HEADER_BYTES, 256); VALUE(IPN_RECORD_PAD, 0); VALUE(IPN_RECORD_DATA, 1);
-VALUE(IPN_RECORD_LOST, 2); VALUE(IPN_RECORD_END, 3); VALUE(IPN_RECORD_COMPLETION, 4);
-VALUE(IPN_RECORD_EPOCH, 5);
+SIZE(ipn_send_record, 32);
+AT(ipn_send_record, len, 0); AT(ipn_send_record, flags, 4); AT(ipn_send_record, type, 6);
+AT(ipn_send_record, meta8, 7); AT(ipn_send_record, dst, 8); AT(ipn_send_record, cookie, 16);
+AT(ipn_send_record, rsv, 24);
+
+SIZE(ipn_control, 512);
+AT(ipn_control, send_head, 0); AT(ipn_control, rsv0, 8); AT(ipn_control, room_at, 128);
+AT(ipn_control, completion_tail, 136); AT(ipn_control, rsv1, 144); AT(ipn_control, read_seq, 256);
+AT(ipn_control, own, 264); AT(ipn_control, msgs, 272); AT(ipn_control, bytes, 280);
+AT(ipn_control, lost, 288); AT(ipn_control, rsv2, 296); AT(ipn_control, sleep_at, 384);
+AT(ipn_control, rsv3, 392);
+
+SIZE(ipn_status, 512);
+AT(ipn_status, layout, 0); AT(ipn_status, send_bytes, 4); AT(ipn_status, completion_entries, 8);
+AT(ipn_status, rsv0, 12); AT(ipn_status, node, 16); AT(ipn_status, rsv1, 24);
+AT(ipn_status, ring_me, 128); AT(ipn_status, send_state, 132); AT(ipn_status, send_error, 136);
+AT(ipn_status, mtu, 140); AT(ipn_status, rsv2, 144); AT(ipn_status, send_tail, 256);
+AT(ipn_status, completion_head, 264); AT(ipn_status, room_word, 272); AT(ipn_status, rsv3, 276);
+AT(ipn_status, rsv4, 280); AT(ipn_status, wake_at, 384); AT(ipn_status, data_word, 392);
+AT(ipn_status, recv_state, 396); AT(ipn_status, moved_at, 400); AT(ipn_status, own_version, 408);
+AT(ipn_status, rsv5, 412); AT(ipn_status, own_evicted_seq, 416); AT(ipn_status, own_evicted, 424);
+AT(ipn_status, rsv6, 432);
+
+SIZE(ipn_grant, 112);
+AT(ipn_grant, size, 0); AT(ipn_grant, kind, 4); AT(ipn_grant, flags, 8); AT(ipn_grant, layout, 12);
+AT(ipn_grant, ticket, 16); AT(ipn_grant, boot_id, 32); AT(ipn_grant, client_bytes, 48);
+AT(ipn_grant, status_bytes, 56); AT(ipn_grant, log_bytes, 64); AT(ipn_grant, epoch, 72);
+AT(ipn_grant, next_seq, 80); AT(ipn_grant, next_pos, 88); AT(ipn_grant, rsv, 96);
+
+VALUE(IPN_RING_LAYOUT, 1); VALUE(IPN_PAGE, 4096); VALUE(IPN_RECORD_ALIGN, 32);
+VALUE(IPN_RECORD_HDR, 32); VALUE(IPN_LOG_HEADER_BYTES, 256); VALUE(IPN_RECORD_PAD, 0);
+VALUE(IPN_RECORD_DATA, 1); VALUE(IPN_RECORD_LOST, 2); VALUE(IPN_RING_OPEN, 1);
+VALUE(IPN_RING_DRAIN, 2); VALUE(IPN_RING_ENDED, 3); VALUE(IPN_COMPLETION_ENTRIES, 512);
+VALUE(IPN_GRANT_TICKET, 1u); VALUE(IPN_GRANT_AREAS, 2u); VALUE(IPN_GRANT_EPOCH, 3u);
+VALUE(IPN_GRANT_OVERWRITES, 0x1u); VALUE(IPN_GRANT_RECEIVES, 0x2u); VALUE(IPN_GRANT_SENDS, 0x4u);
 
 /* The largest ioctls fit into the 14 bits of size. */
 ABI_FACT(_IOC_SIZE(IPN_IOC_SEND(IPN_IOC_MSG_DATA_MAX)) == IPN_IOC_SIZE_MAX, "IPN_IOC_SEND is cut");

@@ -24,6 +24,7 @@ class Daemon final : private SwitchObserver {
  private:
   void on_networks_changed() override {}
   void on_evicted(const Network&, const Node&, TimeNs) override {}
+  void on_cut_off(const Network&, const Node&, std::string_view) override {}
   Credentials identify(const device::Caller& caller) const;
 
   std::vector<Identity> identities_;

@@ -19,9 +19,9 @@ std::uint64_t charge_of(const NetworkConfig& config) {
 // Room ------------------------------------------------------------------------------
 
 /// Bytes that stay unused because a record does not wrap.
-std::uint64_t Room::padding(std::uint32_t len) const {
+std::uint64_t Room::padding(std::uint64_t need) const {
   const std::uint64_t left = ring_ - head_ % ring_;
-  return record(len) <= left ? 0 : left;
+  return need <= left ? 0 : left;
 }
 
 std::uint64_t Room::used() const {
@@ -32,14 +32,15 @@ std::uint64_t Room::used() const {
   return used + head_ - begin;
 }
 
-bool Room::fits(std::uint32_t len) const {
-  return kept_.size() < pool_ && used() + padding(len) + record(len) <= ring_;
+bool Room::fits(std::uint32_t len, bool lost) const {
+  const std::uint64_t bytes = need(len, lost);
+  return kept_.size() < pool_ && used() + padding(bytes) + bytes <= ring_;
 }
 
-void Room::append(std::uint64_t number, std::uint32_t len) {
-  head_ += padding(len);
+void Room::append(std::uint64_t number, std::uint32_t len, bool lost) {
+  head_ += padding(need(len, lost));
   kept_.push_back({number, head_, len, epoch_});
-  head_ += record(len);
+  head_ += need(len, lost);
 }
 
 void Room::release_below(std::uint64_t number) {
@@ -299,6 +300,7 @@ int Model::change(ModelNetwork& network, const NetworkChange& change) {
   network.front_since = now;
   for (ModelNode* member : network.members) member->front_since = now;
   if (judged) judge(network);
+  if (new_log) begin_epochs(network);
   remove_if_unused(network);
   return 0;
 }
@@ -337,14 +339,21 @@ int Model::renew_logs(ModelNetwork& network, const NetworkConfig& wanted) {
     if (more > 0 && over) return EDQUOT;
   }
   ++network.epochs;
+  return 0;
+}
+
+/// The logs go on with the settings that are in force now.
+void Model::begin_epochs(ModelNetwork& network) {
+  const std::uint64_t ring = ring_bytes_for(network.config);
+  const std::uint32_t pool = network.config.pool;
   if (network.is_shared()) {
-    while (!lossless && (network.room.count() > wanted.pool || network.room.used() > ring)) {
+    const bool lossless = network.config.is_lossless();
+    while (!lossless && (network.room.count() > pool || network.room.used() > ring)) {
       lose_below(network, network.room.oldest() + 1);
     }
-    network.room.begin_epoch(ring, wanted.pool);
+    network.room.begin_epoch(ring, pool);
   }
-  for (ModelNode* member : network.members) member->room.begin_epoch(ring, wanted.pool);
-  return 0;
+  for (ModelNode* member : network.members) member->room.begin_epoch(ring, pool);
 }
 
 // Sending -----------------------------------------------------------------------------
@@ -417,12 +426,12 @@ void Model::deliver(ModelNode& from, const std::vector<ModelNode*>& to, const Me
     return release(network);
   }
   for (ModelNode* receiver : to) {
-    if (!receiver->room.fits(message.len)) {
+    if (!receiver->room.fits(message.len, receiver->lost > 0)) {
       drop(*receiver, DropReason::kLogFull);
       ++receiver->lost;
       continue;
     }
-    receiver->room.append(receiver->next_number, message.len);
+    receiver->room.append(receiver->next_number, message.len, receiver->lost > 0);
     receiver->unread.push_back(
         {message, from.id, receiver->next_number++, std::exchange(receiver->lost, 0)});
     ++outcome.receivers;

@@ -46,8 +46,9 @@ class Room {
   Room() = default;
   Room(std::uint64_t ring_bytes, std::uint32_t pool) : ring_(ring_bytes), pool_(pool) {}
 
-  bool fits(std::uint32_t len) const;
-  void append(std::uint64_t number, std::uint32_t len);
+  /// `lost`: with a record that says how many messages were lost before it.
+  bool fits(std::uint32_t len, bool lost = false) const;
+  void append(std::uint64_t number, std::uint32_t len, bool lost = false);
   /// Everything with a smaller number is not needed any more.
   void release_below(std::uint64_t number);
   std::uint64_t used() const;
@@ -62,7 +63,8 @@ class Room {
     int epoch;
   };
   static std::uint64_t record(std::uint32_t len) { return 32 + (len + 31) / 32 * 32; }
-  std::uint64_t padding(std::uint32_t len) const;
+  static std::uint64_t need(std::uint32_t len, bool lost) { return record(len) + (lost ? 64 : 0); }
+  std::uint64_t padding(std::uint64_t need) const;
 
   std::uint64_t ring_ = 0, head_ = 0;
   std::uint32_t pool_ = 0;
@@ -217,6 +219,7 @@ class Model {
   void finish(int id, const ModelOutcome& outcome);
   void fail(ModelNetwork& network, const ModelNode* only, int error);
   void remove_if_unused(ModelNetwork& network);
+  void begin_epochs(ModelNetwork& network);
   int renew_logs(ModelNetwork& network, const NetworkConfig& wanted);
   bool over_limit(std::uint32_t uid, std::uint64_t ModelAccount::*what, std::uint64_t more,
                   std::uint64_t limit) const;

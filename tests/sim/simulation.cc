@@ -74,7 +74,6 @@ struct Simulation::Client final : NodeSink {
     if (model != nullptr) model->polls_out = false;
     ++simulation.coverage_.woken;
   }
-  void on_send_done(ParkedSend& send, const SendOutcome& outcome) override;
 
   Simulation& simulation;
   Node* node = nullptr;
@@ -85,14 +84,13 @@ struct Simulation::Client final : NodeSink {
 };
 
 struct Simulation::Waiting final : ParkedSend {
+  void on_done(const SendOutcome& outcome) override {
+    client->simulation.done_.push_back({id, outcome});
+  }
   int id = 0;
   Client* client = nullptr;
   std::vector<std::byte> bytes;
 };
-
-void Simulation::Client::on_send_done(ParkedSend& send, const SendOutcome& outcome) {
-  simulation.done_.push_back({static_cast<Waiting&>(send).id, outcome});
-}
 
 Simulation::Coverage& Simulation::Coverage::operator+=(const Coverage& other) {
   sent += other.sent;
@@ -454,6 +452,10 @@ void Simulation::advance() {
   }
   if (const std::string missed = model_.find_missed_deadline(); !missed.empty()) differ(missed);
   dispatch();
+}
+
+void Simulation::on_cut_off(const Network&, const Node&, std::string_view reason) {
+  differ("a node was cut off: " + std::string(reason));
 }
 
 void Simulation::on_evicted(const Network&, const Node& node, TimeNs blocked_ns) {

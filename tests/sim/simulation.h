@@ -73,6 +73,7 @@ class Simulation final : public SwitchObserver {
 
   void on_networks_changed() override {}
   void on_evicted(const Network& network, const Node& node, TimeNs blocked_ns) override;
+  void on_cut_off(const Network& network, const Node& node, std::string_view reason) override;
 
   // Chance.
   std::uint64_t below(std::uint64_t limit) { return random_() % limit; }

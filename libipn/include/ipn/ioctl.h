@@ -81,6 +81,7 @@ extern "C" {
  * and shape the network that it makes; they read back the network's values
  * afterwards. Values are one __u32 in host byte order. */
 #define IPN_OPT_HEADER 0x40u      /* 0 or 1: header mode of this open file */
+#define IPN_OPT_RING 0x41u        /* bytes of the send ring that ATTACH makes; 0: chosen from mtu */
 #define IPN_OPT_MTU 0x80u         /* bytes, 1..65536; 1514 */
 #define IPN_OPT_NUMNODES 0x81u    /* ports, 1..65535; 32 */
 #define IPN_OPT_MSGPOOLSIZE 0x82u /* messages, 1..65535; 1024 */
@@ -127,6 +128,7 @@ struct ipn_version {
 	char text[44];                /* version of the daemon in words */
 };
 #define IPN_FEATURE_DEVICE 0x1u /* everything in this file that is not marked reserved */
+#define IPN_FEATURE_FAST 0x2u   /* ATTACH and DETACH */
 
 /* IPN_IOC_BIND, IPN_IOC_CONNECT.
  *
@@ -206,17 +208,17 @@ struct ipn_msg {
 	__u8 hops, nfds;
 	__u16 meta;           /* bytes of TLVs between header and payload; 0 */
 	__aligned_u64 time;   /* received: when it was sent, ns since 1970 (CLOCK_REALTIME) */
-	__aligned_u64 cookie; /* reserved for completions */
+	__aligned_u64 cookie; /* sending: comes back in the completion */
 };
 #define IPN_MSG_HDR 64
 #define IPN_MSG_OOB 0x1u        /* reserved */
 #define IPN_MSG_DONTWAIT 0x2u   /* in: EAGAIN instead of waiting */
 #define IPN_MSG_PEEK 0x4u       /* in: leave the message where it is */
 #define IPN_MSG_TRUNC 0x8u      /* out: the buffer was too short */
-#define IPN_MSG_REPORT 0x10u    /* reserved, as all below */
-#define IPN_MSG_ATOMIC 0x20u
+#define IPN_MSG_REPORT 0x10u    /* in, send ring: a completion is wanted */
+#define IPN_MSG_ATOMIC 0x20u    /* reserved, as all below that say nothing */
 #define IPN_MSG_SKIP_FULL 0x40u
-#define IPN_MSG_LOOPBACK 0x80u
+#define IPN_MSG_LOOPBACK 0x80u  /* log: given to its own sender, too */
 #define IPN_MSG_SYNC 0x100u
 #define IPN_MSG_CRED_ATTACH 0x200u
 #define IPN_MSG_FDS_LOST 0x400u
@@ -242,6 +244,55 @@ struct ipn_wait_peers {
 	__u32 readers;
 	__u32 timeout_ms;
 };
+
+/* What became of a send that was to be reported (IPN_MSG_REPORT). */
+struct ipn_completion {
+	__aligned_u64 cookie;
+	__aligned_u64 seq; /* number in the shared log; 0: none */
+	__s32 error;       /* errno; 0: the network took it */
+	__u32 receivers;   /* nodes that it was delivered to */
+	__aligned_u64 rsv;
+};
+
+/* IPN_IOC_ATTACH: from now on this connected node's messages travel through
+ * shared memory. The ticket comes by the attach socket; ipn/ring.h describes
+ * the exchange and what is mapped. It is good for one call within 2 s, by the
+ * process that connected the socket (EPERM otherwise; also where the daemon
+ * cannot see that process). ENOTCONN not connected; EISCONN attached already;
+ * EPROTONOSUPPORT no common layout; EAGAIN what is unread lies in memory of an
+ * older epoch, read it first; EDQUOT a limit per user; ENOMEM, EMFILE. Whatever
+ * fails, the node stays on the device as it was.
+ *
+ * IPN_IOC_DETACH: back to the device. Sleeps until the daemon has taken what
+ * was committed to the send ring (EINTR). ENOTCONN not attached. Closing the
+ * socket does the same.
+ *
+ * A write on the device file of an attached node goes behind what the send ring
+ * holds; a read there moves the receiving side to the device for good. */
+struct ipn_attach {
+	__u32 size, flags;
+	__u8 ticket[16];
+	__u8 boot_id[16];             /* of the daemon that gave the ticket (EPERM) */
+	__u32 layout_min, layout_max; /* in: what the program knows; out: what was chosen */
+	__aligned_u64 next_seq;       /* out: ATTACH: number of the first message in the log */
+	__aligned_u64 epoch;          /* out */
+	__aligned_u64 rsv[4];
+};
+
+/* IPN_IOC_NODE_GET, IPN_IOC_NODE_SET: how a node receives. `node` 0 is this open
+ * file, also before it connects; others need the owner of the network or root
+ * (EPERM). ENOENT; EINVAL; EDQUOT for a log of its own.
+ * `overflow`: NETWORK as the network does; DROP_NEWEST or LATEST: a log of its
+ * own, which never holds up senders, loses what does not fit, or keeps the newest
+ * message only. Other values: EINVAL in this version. */
+struct ipn_nodecfg {
+	__u32 size, flags; /* SET: IPN_NODECFG_* of the fields to change */
+	__aligned_u64 node;
+	__u32 overflow;    /* IPN_OVERFLOW_* */
+	__u32 deadline_ms, evict_ms, rsv0; /* reserved */
+	__aligned_u64 rsv[4];
+};
+#define IPN_NODECFG_OVERFLOW 0x1u
 
 /* IPN_IOC_EXPLAIN: why the last failed call of this open file failed. */
 struct ipn_explain {
@@ -336,7 +387,7 @@ struct ipn_net_record {
 
 #define IPN_DOOR_DEVICE 1u /* read and write on a CUSE device */
 #define IPN_DOOR_FILE 2u   /* the same on a FUSE file */
-#define IPN_DOOR_FAST 3u   /* reserved: shared memory */
+#define IPN_DOOR_FAST 3u   /* attached: through shared memory (ipn/ring.h) */
 
 #define IPN_NODE_CONNECTED 0x1u
 #define IPN_NODE_BLOCKS 0x2u /* senders wait for it */
@@ -381,6 +432,13 @@ struct ipn_stats {
 	__aligned_u64 uid_parked_bytes, node_parked_bytes_max;
 	char loop[64];                 /* loop backend and why */
 	char device[96];               /* device and why */
+	__u32 attached;                /* nodes that move messages through memory */
+	__u32 attached_hot;            /* of them looked at without being asked, now */
+	__aligned_u64 doorbells;       /* bytes received on attach sockets */
+	__aligned_u64 wakes;           /* sleeping programs woken */
+	__aligned_u64 rounds;          /* of the loop */
+	__aligned_u64 loop_calls;      /* system calls of the loop itself */
+	__aligned_u64 cut_off;         /* nodes disconnected for what they wrote into memory */
 };
 
 #define IPN_IOC_VERSION _IOWR(IPN_IOC_MAGIC, 0x00, struct ipn_version)
@@ -394,10 +452,15 @@ struct ipn_stats {
 #define IPN_IOC_EXPLAIN _IOWR(IPN_IOC_MAGIC, 0x0e, struct ipn_explain)
 #define IPN_IOC_WAIT_PEERS _IOWR(IPN_IOC_MAGIC, 0x0f, struct ipn_wait_peers)
 
+#define IPN_IOC_ATTACH _IOWR(IPN_IOC_MAGIC, 0x10, struct ipn_attach)
+#define IPN_IOC_DETACH _IOWR(IPN_IOC_MAGIC, 0x11, struct ipn_attach)
+
 #define IPN_IOC_NET_ADD _IOWR(IPN_IOC_MAGIC, 0x37, struct ipn_netcfg)
 #define IPN_IOC_NET_GET _IOWR(IPN_IOC_MAGIC, 0x38, struct ipn_netcfg)
 #define IPN_IOC_NET_SET _IOWR(IPN_IOC_MAGIC, 0x39, struct ipn_netcfg)
 #define IPN_IOC_NET_END _IOWR(IPN_IOC_MAGIC, 0x3b, struct ipn_netcfg)
+#define IPN_IOC_NODE_GET _IOWR(IPN_IOC_MAGIC, 0x3c, struct ipn_nodecfg)
+#define IPN_IOC_NODE_SET _IOWR(IPN_IOC_MAGIC, 0x3d, struct ipn_nodecfg)
 #define IPN_IOC_NODE_KICK _IOWR(IPN_IOC_MAGIC, 0x3e, struct ipn_ref)
 #define IPN_IOC_LIST(n) _IOC(_IOC_READ | _IOC_WRITE, IPN_IOC_MAGIC, 0x3f, sizeof(struct ipn_list) + (n))
 #define IPN_IOC_STATS _IOWR(IPN_IOC_MAGIC, 0x40, struct ipn_stats)
@@ -406,9 +469,9 @@ struct ipn_stats {
 #define IPN_IOC_CHECK _IO(IPN_IOC_MAGIC, 0x7f)
 
 /* Reserved numbers, answered with ENOTTY by this version: 03 GETNAME,
- * 07 UNBIND, 0a PEEK, 0b SENDMANY, 0c RECVMANY, 0d NEXT, 10 ATTACH, 11 DETACH,
+ * 07 UNBIND, 0a PEEK, 0b SENDMANY, 0c RECVMANY, 0d NEXT,
  * 18-1d interfaces, 20-23 device nodes, 28-31 addresses, groups and filters,
- * 3a NET_KILL, 3c NODE_GET, 3d NODE_SET, 41 TXN, 42 CABLE_ADD, 43 CABLE_DEL,
+ * 3a NET_KILL, 41 TXN, 42 CABLE_ADD, 43 CABLE_DEL,
  * 44 TRACE, 60 POLICY. 80-ff belong to policies. */
 
 #ifdef __cplusplus

@@ -31,17 +31,19 @@
  * failed, why, and what to do. Besides the errors listed with each function:
  *
  *   -EINVAL        a null pointer, an unknown flag, a value out of range
- *   -ECONNABORTED  the daemon is gone: this node will never work again, close
- *                  it and open another one
+ *   -ECONNABORTED  the daemon is gone: this node will not work again until
+ *                  ipn_reconnect(), or close it and open another one
  *   -EINTR         only on nodes opened with IPN_INTR, see below
+ *   -ESTALE        in a child of fork, see below
  *
  * Memory. A node belongs to the caller from ipn_open() to ipn_close().
  * Buffers belong to the caller; the library reads or writes them during the
  * call and keeps no pointer to them.
  *
- * Threads. At any time one thread may send (ipn_send, ipn_sendmany) and one
- * receive (ipn_recv, ipn_recvmsg, ipn_recvmany) on the same node, and they may
- * be different threads each time. A second sender or a second receiver gets
+ * Threads. At any time one thread may send (ipn_send, ipn_sendmsg,
+ * ipn_sendmany, ipn_reserve, ipn_commit, ipn_flush, ipn_completions) and one
+ * receive (ipn_recv, ipn_recvmsg, ipn_recvmany, ipn_peekmany, ipn_release) on the
+ * same node, and they may be different threads each time. A second sender or a second receiver gets
  * -EBUSY at once and nothing happens. ipn_shutdown, ipn_wait_peers,
  * ipn_setopt, ipn_getopt, ipn_fd, ipn_info, ipn_ioctl and ipn_explain may be
  * called by any thread at any time between ipn_open() and ipn_close().
@@ -64,9 +66,10 @@
  * one of the two, the node ends when both have closed it, and options,
  * ipn_bind, ipn_connect and ipn_shutdown work on both. Only the record that
  * ipn_info() answers from is a copy of its own. A node that moves messages
- * through shared memory (not in this version) stays with the parent: in the
- * child every call but ipn_close() returns -ESTALE. Programs that want to be
- * independent of that open a node after the fork.
+ * through shared memory stays with the parent: in the child every call but
+ * ipn_close() and ipn_explain() returns -ESTALE. Programs that want both to use
+ * it call ipn_setdoor(node, IPN_DOOR_DEVICE) before the fork, others open a node
+ * after it.
  *
  * The device is found by IPN_DEVICE in the environment (ignored in set-user-id
  * programs), else it is /dev/ipn if that exists, else $XDG_RUNTIME_DIR/ipn.
@@ -94,6 +97,8 @@ struct ipn_node;
 /* Flags of ipn_open. */
 #define IPN_NONBLOCK 0x1u /* sending and receiving return -EAGAIN instead of waiting */
 #define IPN_INTR 0x2u     /* a signal ends a wait with -EINTR */
+#define IPN_NOSPIN 0x4u   /* attached: sleeps at once instead of looking again for a while */
+#define IPN_BUSY 0x8u     /* attached: never sleeps, looks again and again; no signal ends a wait */
 
 /* Opens a free node. `device` is a path, or NULL for the usual one (above).
  * Does not wait. On failure *node is NULL and ipn_explain(NULL, ...) tells why.
@@ -137,12 +142,18 @@ int ipn_bind(struct ipn_node *node, const char *name, unsigned policy);
  *   -EPROTO         the network has another policy
  *   -EISCONN        the node is connected, or bound to a network of another name
  *   -EADDRNOTAVAIL  the network has no free port
- *   -EDQUOT         a limit per user is reached */
+ *   -EDQUOT         a limit per user is reached
+ *   -EOPNOTSUPP     IPN_FASTPATH is `require` and shared memory is not possible,
+ *                   or the errors of ipn_setdoor(): the node is connected then,
+ *                   by the device
+ *   -EINVAL         also: IPN_FASTPATH has another value than 0, 1 or require */
 int ipn_connect(struct ipn_node *node, const char *name, unsigned policy, unsigned roles);
 
 /* Sends one message of `len` bytes. Returns `len`. In a lossless network it
- * waits until every receiver has room; in a lossy one it never waits. A return
- * means that the network took the message, not that somebody has read it.
+ * waits until every receiver has room; in a lossy one it never waits for them. A
+ * return means that the network took the message, not that somebody has read it;
+ * through shared memory that it will be taken in its turn, for which the daemon
+ * must live on (see Completions), and it waits only if the send ring is full.
  * `flags`: 0 or IPN_MSG_DONTWAIT, which makes this one call non-blocking.
  *
  *   -EAGAIN      it would wait (non-blocking only)
@@ -216,6 +227,9 @@ int ipn_shutdown(struct ipn_node *node, unsigned how);
  * Receiving does not wait after POLLIN, sending a message of mtu bytes does not
  * wait after POLLOUT, unless another process uses the same node.
  *
+ * What ipn_peekmany() shows is reported as long as it lies in place; copies that
+ * the library keeps for it are not: look at them before waiting.
+ *
  * Level-triggered waiting (poll, select, epoll without EPOLLET) reports as long
  * as the condition holds. With EPOLLET, or with anything that tells a change
  * once, receive or send until -EAGAIN before waiting again. That rule is right
@@ -225,6 +239,93 @@ int ipn_shutdown(struct ipn_node *node, unsigned how);
  * is read and written there carries a header (IPN_OPT_HEADER). Do not close
  * it, duplicate it, or change its flags. */
 int ipn_fd(const struct ipn_node *node);
+
+/* Completions. A send through shared memory returns when the message is
+ * committed; what becomes of it later is told on request: ipn_sendmsg() sends
+ * as ipn_send() does, with *hdr: `flags` 0 or IPN_MSG_REPORT, `cookie` whatever
+ * you like, `peer` a destination where the policy has such, all else zero. With
+ * IPN_MSG_REPORT a completion follows, also on the device.
+ *
+ *   -ENOBUFS     as many reports are outstanding as there is room for (512):
+ *                collect them first
+ *   -EOPNOTSUPP  the policy has no destinations */
+ssize_t ipn_sendmsg(struct ipn_node *node, const struct ipn_msg *hdr, const void *buf, size_t len,
+	unsigned flags);
+
+/* Collects up to n completions, in the order of sending, and returns how many:
+ * waits for the first (not with IPN_MSG_DONTWAIT or IPN_NONBLOCK: -EAGAIN); 0 if
+ * none is outstanding. `receivers` is UINT32_MAX where it is not known (the
+ * device, for messages of more than IPN_IOC_MSG_DATA_MAX bytes). Counts as
+ * sending for the rules on threads.
+ *
+ *   -ECONNABORTED, -ECONNRESET  nobody will tell any more */
+int ipn_completions(
+	struct ipn_node *node, struct ipn_completion *done, unsigned n, unsigned flags);
+
+/* Sending in place. ipn_reserve() gives *buf: `len` writable bytes where the
+ * message will be sent from, valid until ipn_commit(), the next send,
+ * ipn_setdoor() or ipn_close(). Flags and errors as ipn_send(). ipn_commit() sends
+ * its first `len` bytes (0: an empty message) and returns `len`; with IPN_MORE
+ * nobody sees the message yet: it goes with the next commit or send without
+ * IPN_MORE, with ipn_flush(), or when the ring has no more room. -EINVAL without a
+ * reservation that large. After another failure the reservation is still there.
+ *
+ * Both count as sending for the rules on threads, and one thread makes both. On
+ * the device the bytes are the library's and the commit sends them. */
+#define IPN_MORE 0x10000u
+int ipn_reserve(struct ipn_node *node, size_t len, void **buf, unsigned flags);
+ssize_t ipn_commit(struct ipn_node *node, size_t len, unsigned flags);
+int ipn_flush(struct ipn_node *node);
+
+/* Receiving in place. ipn_peekmany() shows up to n messages where they lie and
+ * returns how many: waits for the first as ipn_recv() does, then takes what is
+ * there. They stay valid, and take room in the network, until ipn_release()
+ * gives back the first n of those that were shown. Peeking again shows the same
+ * ones, and more of them. ipn_recv() receives the first one that was not released.
+ *
+ * Where messages may be overwritten (lossy networks, and the device) the library
+ * keeps copies, so that what is shown stays valid all the same; then fewer than n
+ * may be shown at once, but at least one.
+ *
+ *   -EINVAL  ipn_release(): not so many are shown */
+struct ipn_view {
+	const void *data; /* the bytes */
+	uint64_t seq;     /* number in the log of this receiver */
+	uint64_t peer;    /* id of the sending node */
+	uint32_t len;     /* number of bytes */
+	uint32_t port;    /* port of the sending node */
+	uint32_t count;   /* messages lost before this one */
+	uint32_t time_us; /* low 32 bits of the time of sending in us since 1970 */
+};
+int ipn_peekmany(struct ipn_node *node, struct ipn_view *views, unsigned n, unsigned flags);
+int ipn_release(struct ipn_node *node, unsigned n);
+
+/* The way of this node's messages. After ipn_connect() it is shared memory
+ * (IPN_DOOR_FAST) if daemon and surroundings allow, else the device: nothing else
+ * changes. The environment variable IPN_FASTPATH says 0 (never), 1 (if possible)
+ * or require (ipn_connect() fails where it is not possible, and ipn_explain()
+ * tells why). ipn_setdoor() changes it in the middle of traffic: IPN_DOOR_FAST, or
+ * IPN_DOOR_DEVICE, e.g. before a fork. Nothing is lost, doubled or reordered.
+ * Counts as sending and as receiving for the rules on threads.
+ *
+ *   -ENOTCONN       the node is not connected
+ *   -EAGAIN         messages of an older epoch are unread: receive them first; or
+ *                   some are still shown in place: release them first
+ *   -EOPNOTSUPP     the daemon has no shared memory to offer, or cannot be
+ *                   reached, or IPN_FASTPATH is 0
+ *   -EPERM, -EDQUOT, -ENOMEM, -EMFILE  as IPN_IOC_ATTACH */
+int ipn_setdoor(struct ipn_node *node, unsigned door);
+
+/* After -ECONNABORTED (the daemon is gone) or the end of a network: opens the
+ * device again and binds and connects as before, with the options, policy, roles
+ * and port of then (another port, if somebody else has that now). Tries again for
+ * timeout_ms milliseconds (negative: for ever; 0: once). What was sent and not
+ * delivered, or not yet received, is lost; completions outstanding are forgotten.
+ * ipn_fd() keeps its number, but has to be added again to an epoll set. Nothing
+ * else may overlap it.
+ *
+ *   -ETIMEDOUT, and the errors of ipn_open(), ipn_bind() and ipn_connect() */
+int ipn_reconnect(struct ipn_node *node, int timeout_ms);
 
 /* What is known about a node without asking the daemon. */
 struct ipn_info {
@@ -241,6 +342,7 @@ struct ipn_info {
 	char network[128];  /* name; empty: free */
 	char daemon[48];    /* version of the daemon in words */
 	const char *device; /* path that was opened; valid until ipn_close() */
+	char door_reason[64]; /* why messages do not travel through shared memory; else empty */
 };
 
 /* Fills *info, of which only `size` must be set. A larger `size` than this

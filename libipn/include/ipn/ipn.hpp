@@ -81,7 +81,7 @@ class Node {
 	Node &operator=(const Node &) = delete;
 	~Node() { close(); }
 
-	// `device` null: the usual one. `flags`: IPN_NONBLOCK, IPN_INTR.
+	// `device` null: the usual one. `flags`: IPN_NONBLOCK and others.
 	static Node open(const char *device, unsigned flags, std::error_code &error) noexcept {
 		Node node;
 		judge(ipn_open(device, flags, &node.node_), error);
@@ -121,6 +121,35 @@ class Node {
 			ipn_recvmsg(node_, header, room.data(), room.size(), flags), error);
 	}
 
+	// The same with a header: a completion is wanted (IPN_MSG_REPORT), cookie.
+	void send(const struct ipn_msg &header, std::span<const std::byte> message,
+		unsigned flags, std::error_code &error) noexcept {
+		judge(ipn_sendmsg(node_, &header, message.data(), message.size(), flags), error);
+	}
+
+	// What became of messages that were to be reported: how many of `done` were
+	// filled, 0 if none is outstanding.
+	std::size_t completions(std::span<ipn_completion> done, unsigned flags,
+		std::error_code &error) noexcept {
+		return judge(
+			ipn_completions(node_, done.data(), count(done.size()), flags), error);
+	}
+
+	// Room for a message where it will be sent from, until commit(); empty after
+	// a failure.
+	std::span<std::byte> reserve(
+		std::size_t length, unsigned flags, std::error_code &error) noexcept {
+		void *room = nullptr;
+		judge(ipn_reserve(node_, length, &room, flags), error);
+		return error ? std::span<std::byte>()
+			     : std::span<std::byte>(static_cast<std::byte *>(room), length);
+	}
+	// Sends the first `length` bytes of it. `flags`: IPN_MORE, IPN_MSG_DONTWAIT.
+	void commit(std::size_t length, unsigned flags, std::error_code &error) noexcept {
+		judge(ipn_commit(node_, length, flags), error);
+	}
+	void flush(std::error_code &error) noexcept { judge(ipn_flush(node_), error); }
+
 	// How many of `messages` were sent, from the first on.
 	std::size_t send_many(std::span<const ipn_buf> messages, unsigned flags,
 		std::error_code &error) noexcept {
@@ -133,6 +162,27 @@ class Node {
 		std::span<ipn_buf> rooms, unsigned flags, std::error_code &error) noexcept {
 		return count_or_end(
 			ipn_recvmany(node_, rooms.data(), count(rooms.size()), flags), error);
+	}
+
+	// Messages where they lie: how many of `views` were filled; no value at the
+	// end of the network. They stay until release().
+	std::optional<std::size_t> peek_many(std::span<struct ipn_view> views, unsigned flags,
+		std::error_code &error) noexcept {
+		return count_or_end(
+			ipn_peekmany(node_, views.data(), count(views.size()), flags), error);
+	}
+	void release_views(std::size_t n, std::error_code &error) noexcept {
+		judge(ipn_release(node_, count(n)), error);
+	}
+
+	// IPN_DOOR_FAST or IPN_DOOR_DEVICE.
+	void set_door(unsigned door, std::error_code &error) noexcept {
+		judge(ipn_setdoor(node_, door), error);
+	}
+
+	// After the end of the daemon or of the network. Negative: for ever.
+	void reconnect(std::chrono::milliseconds timeout, std::error_code &error) noexcept {
+		judge(ipn_reconnect(node_, milliseconds(timeout)), error);
 	}
 
 	// IPN_OPT_* of <ipn/ioctl.h>.
@@ -154,10 +204,8 @@ class Node {
 	// `timeout` is none; longer ones than ipn_wait_peers() knows are its longest.
 	unsigned wait_peers(unsigned readers, std::chrono::milliseconds timeout,
 		std::error_code &error) noexcept {
-		const auto longest = std::chrono::milliseconds(INT_MAX);
-		const auto wait = timeout < longest ? timeout : longest;
-		const int wait_ms = wait.count() < 0 ? -1 : static_cast<int>(wait.count());
-		return static_cast<unsigned>(judge(ipn_wait_peers(node_, readers, wait_ms), error));
+		return static_cast<unsigned>(
+			judge(ipn_wait_peers(node_, readers, milliseconds(timeout)), error));
 	}
 
 	// To wait on with poll and its kin; -EINVAL for an empty node.
@@ -207,6 +255,56 @@ class Node {
 		const auto length = receive(room, flags, header, error);
 		require(error);
 		return length;
+	}
+	void send(const struct ipn_msg &header, std::span<const std::byte> message,
+		unsigned flags = 0) {
+		std::error_code error;
+		send(header, message, flags, error);
+		require(error);
+	}
+	std::size_t completions(std::span<ipn_completion> done, unsigned flags = 0) {
+		std::error_code error;
+		const std::size_t filled = completions(done, flags, error);
+		require(error);
+		return filled;
+	}
+	std::span<std::byte> reserve(std::size_t length, unsigned flags = 0) {
+		std::error_code error;
+		const auto room = reserve(length, flags, error);
+		require(error);
+		return room;
+	}
+	void commit(std::size_t length, unsigned flags = 0) {
+		std::error_code error;
+		commit(length, flags, error);
+		require(error);
+	}
+	void flush() {
+		std::error_code error;
+		flush(error);
+		require(error);
+	}
+	std::optional<std::size_t> peek_many(
+		std::span<struct ipn_view> views, unsigned flags = 0) {
+		std::error_code error;
+		const auto shown = peek_many(views, flags, error);
+		require(error);
+		return shown;
+	}
+	void release_views(std::size_t n) {
+		std::error_code error;
+		release_views(n, error);
+		require(error);
+	}
+	void set_door(unsigned door) {
+		std::error_code error;
+		set_door(door, error);
+		require(error);
+	}
+	void reconnect(std::chrono::milliseconds timeout = std::chrono::milliseconds(-1)) {
+		std::error_code error;
+		reconnect(timeout, error);
+		require(error);
 	}
 	std::size_t send_many(std::span<const ipn_buf> messages, unsigned flags = 0) {
 		std::error_code error;
@@ -261,6 +359,11 @@ class Node {
 		}
 		const std::size_t done = judge(result, error);
 		return error ? std::nullopt : std::optional<std::size_t>(done);
+	}
+	static int milliseconds(std::chrono::milliseconds timeout) noexcept {
+		const auto longest = std::chrono::milliseconds(INT_MAX);
+		const auto wait = timeout < longest ? timeout : longest;
+		return wait.count() < 0 ? -1 : static_cast<int>(wait.count());
 	}
 	// The library counts in int; more than that is sent or received in parts.
 	static unsigned count(std::size_t n) noexcept {

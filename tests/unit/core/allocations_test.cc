@@ -57,7 +57,7 @@ class Allocations : public BothKinds {
   const std::string text = std::string(200, 'm');
   Member* sender = nullptr;
   Member* readers[2] = {};
-  ParkedSend waiting;
+  Parked::Send waiting;
   bool waits = false;
   std::uint64_t sent = 0, received = 0;
 };
@@ -85,6 +85,7 @@ TEST_P(Allocations, AreNoneInAMillionLossyMessages) {
 
 TEST_P(Allocations, AreNoneInAMillionLosslessMessagesThatWaitNowAndThen) {
   make(lossless("net"), 64);
+  waiting.member = sender;
   sender->done.reserve(2 * static_cast<std::size_t>(kMessages) / 64);
   const std::uint64_t before = allocations;
   std::uint64_t parked = 0;

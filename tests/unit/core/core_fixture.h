@@ -74,10 +74,6 @@ class Member final : public NodeSink {
     ++readies;
     if (when_ready) when_ready();
   }
-  void on_send_done(ParkedSend& send, const SendOutcome& outcome) override {
-    done.push_back({&send, outcome});
-    if (when_done) when_done();
-  }
 
   Node& operator*() const { return *node; }
   Node* operator->() const { return node; }
@@ -90,11 +86,20 @@ class Member final : public NodeSink {
 
 /// A message that waits, with its bytes.
 struct Parked {
+  class Send final : public ParkedSend {
+   public:
+    void on_done(const SendOutcome& outcome) override {
+      if (member == nullptr) return;
+      member->done.push_back({this, outcome});
+      if (member->when_done) member->when_done();
+    }
+    Member* member = nullptr;
+  };
   explicit Parked(std::string text) : bytes(std::move(text)) {
     send.message.payload = pieces_of(bytes);
   }
   std::string bytes;
-  ParkedSend send;
+  Send send;
 };
 
 class Observer final : public SwitchObserver {
@@ -109,8 +114,12 @@ class Observer final : public SwitchObserver {
     evictions.push_back({network.config().name, node.credentials().program, node.port()->value,
                          node.credentials().pid, blocked_ns});
   }
+  void on_cut_off(const Network&, const Node& node, std::string_view reason) override {
+    cut_off.emplace_back(node.credentials().program + ": " + std::string(reason));
+  }
   int changes = 0;
   std::vector<Eviction> evictions;
+  std::vector<std::string> cut_off;
 };
 
 /// A switch and what is around it.
@@ -187,6 +196,7 @@ class World {
   void park(Member& member, Parked& parked) {
     last = core.send(*member, parked.send.message);
     ASSERT_EQ(last.kind, SendOutcome::Kind::kWouldBlock);
+    parked.send.member = &member;
     ASSERT_EQ(core.park(parked.send), 0);
     core.dispatch();
   }

@@ -63,6 +63,7 @@ TEST(Configuration, TakesEveryLimit) {
     log_bytes = "3 MiB"
     parked_bytes = 4096
     open_files = 5
+    half_open_attaches = 6
   )");
   ASSERT_TRUE(loaded.errors.empty()) << loaded.errors.front();
   const Limits& limits = loaded.configuration.limits;
@@ -71,6 +72,7 @@ TEST(Configuration, TakesEveryLimit) {
   EXPECT_EQ(limits.log_bytes_per_uid, 3U << 20);
   EXPECT_EQ(limits.parked_bytes_per_node, 4096U);
   EXPECT_EQ(limits.open_nodes, 5U);
+  EXPECT_EQ(limits.half_open_per_uid, 6U);
 }
 
 TEST(Configuration, TakesEveryKeyOfANetwork) {

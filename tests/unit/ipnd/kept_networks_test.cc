@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <utility>
 
-#include "ipnd/log_memory.h"
+#include "switchcore/io/shared_memory.h"
 #include "switchcore/policy/broadcast.h"
 #include "tests/unit/ipnd/temporary_directory.h"
 
@@ -39,10 +39,11 @@ class KeptNetworksTest : public ::testing::Test, private SwitchObserver {
 
   void on_networks_changed() override {}
   void on_evicted(const Network&, const Node&, TimeNs) override {}
+  void on_cut_off(const Network&, const Node&, std::string_view) override {}
 
   const TemporaryDirectory directory_;
   Journal journal_;
-  Switch core_{Limits{}, anonymous_storage(), *this};
+  Switch core_{Limits{}, io::shared_storage(), *this};
   KeptNetworks kept_{core_, journal_};
 };
 

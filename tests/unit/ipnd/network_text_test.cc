@@ -90,7 +90,7 @@ TEST(StateText, RefusesWhatIsDamagedAndSaysWhere) {
 TEST(ReloadText, ComesBackAsItWas) {
   Configuration configuration;
   configuration.daemon.log_level = "debug";
-  configuration.limits = {1, 2, 3, 4, 5};
+  configuration.limits = {1, 2, 3, 4, 5, 6};
   configuration.networks = {network("a")};
   const auto read = parse_reload(reload_text(configuration));
   ASSERT_TRUE(read) << read.error().text;
@@ -100,6 +100,7 @@ TEST(ReloadText, ComesBackAsItWas) {
   EXPECT_EQ(read->limits.log_bytes_per_uid, 3U);
   EXPECT_EQ(read->limits.parked_bytes_per_node, 4U);
   EXPECT_EQ(read->limits.open_nodes, 5U);
+  EXPECT_EQ(read->limits.half_open_per_uid, 6U);
   ASSERT_EQ(read->networks.size(), 1U);
   expect_equal(read->networks[0], configuration.networks[0]);
 }

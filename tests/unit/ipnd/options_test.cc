@@ -20,7 +20,7 @@ TEST(Options, AreAllUnsetWithoutAWord) {
   ASSERT_TRUE(line.run);
   EXPECT_FALSE(line.options.device || line.options.name || line.options.mode ||
                line.options.group || line.options.config || line.options.log_level ||
-               line.options.null_device);
+               line.options.loop || line.options.null_device);
   EXPECT_TRUE(line.options.paths.empty());
   EXPECT_FALSE(line.options.check || line.options.fresh || line.options.log_file);
 }
@@ -30,7 +30,7 @@ TEST(Options, TakeEveryValue) {
                                   "a",        "--path",  "b",        "--mode",     "0640",
                                   "--group",  "staff",   "--config", "c",          "--log-level",
                                   "debug",    "--check", "--fresh",  "--log-file", "--null-device",
-                                  "n"});
+                                  "n",        "--loop",  "epoll"});
   ASSERT_TRUE(line.run) << line.text;
   EXPECT_EQ(line.options.device, "fuse");
   EXPECT_EQ(line.options.name, "ipn2");
@@ -40,6 +40,7 @@ TEST(Options, TakeEveryValue) {
   EXPECT_EQ(line.options.config, "c");
   EXPECT_EQ(line.options.log_level, "debug");
   EXPECT_EQ(line.options.null_device, "n");
+  EXPECT_EQ(line.options.loop, "epoll");
   EXPECT_TRUE(line.options.check && line.options.fresh && line.options.log_file);
 }
 
@@ -55,6 +56,7 @@ TEST(Options, RefuseWhatMakesNoSenseAndSayWhatDoes) {
       {{"--mode", "1777"}, "0 to 0777"},
       {{"--name", "a/b"}, "not a name for a device"},
       {{"--name", ""}, "not a name for a device"},
+      {{"--loop", "poll"}, "none of auto, io_uring, epoll"},
       {{"--log-level", "loud"}, "debug, info, warning, error, off"},
       {{"--path"}, "--path"},
       {{"--path", ""}, "empty"},

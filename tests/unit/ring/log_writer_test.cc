@@ -22,7 +22,9 @@ class LogWriterTest : public testing::Test {
     record.node = 7;
     record.port = 3;
     record.time_us = 5;
-    return writer_.append(record, {bytes(first), bytes(second)}, 5);
+    const std::uint64_t pos = writer_.append(record, {bytes(first), bytes(second)});
+    writer_.publish(5);
+    return pos;
   }
   const ipn_log_header& header() const {
     return *reinterpret_cast<const ipn_log_header*>(memory_.data());
