@@ -38,6 +38,19 @@ if(IPN_SANITIZE)
   target_link_options(ipn_options INTERFACE -fsanitize=${IPN_SANITIZE})
 endif()
 
+# The way of a message goes through four layers in some tens of nanoseconds: where
+# we measure, the daemon is optimised across them. The objects hold both forms, so
+# that tests link as fast as ever.
+set(IPN_LTO OFF)
+if(CMAKE_BUILD_TYPE MATCHES "Rel" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT IPN_SANITIZE)
+  set(IPN_LTO ON)
+endif()
+function(ipn_optimise_across target)
+  if(IPN_LTO)
+    target_compile_options(${target} PRIVATE -flto=auto -ffat-lto-objects)
+  endif()
+endfunction()
+
 # ipn_layer(TARGET DIR sources...): a static library whose headers are named
 # from the root of the tree. It sees what it is linked with, nothing else.
 function(ipn_layer target)

@@ -41,38 +41,47 @@ void LogWriter::release_to(std::uint64_t seq, std::uint64_t pos) {
   std::atomic_thread_fence(std::memory_order_release);
 }
 
+/// struct ipn_log_record as its four words: one store each, and nothing is read back.
+void LogWriter::write_head(std::byte* to, const RecordHead& head, std::uint32_t len,
+                           ipn_record_type type) {
+  static_assert(std::endian::native == std::endian::little && sizeof(ipn_log_record) == 32);
+  auto* words = reinterpret_cast<__u64*>(to);
+  store(words[0], len | std::uint64_t{head.flags} << 32 | std::uint64_t{type} << 48,
+        std::memory_order_relaxed);
+  store(words[1], head_seq_, std::memory_order_relaxed);
+  store(words[2], head.node, std::memory_order_relaxed);
+  store(words[3],
+        head.port | std::uint64_t{head.hops} << 16 | std::uint64_t{head.time_us} << 32,
+        std::memory_order_relaxed);
+}
+
 /// Both parts of a message that tells of losses lie together, so that its place is one number.
 void LogWriter::pad_to_start(std::uint64_t bytes) {
-  ipn_log_record pad{};
-  pad.type = IPN_RECORD_PAD;
-  pad.len = static_cast<__u32>(bytes - IPN_RECORD_HDR);
-  pad.seq = head_seq_;
-  copy_to_shared(at(head_pos_), &pad, sizeof pad);
+  write_head(at(head_pos_), {}, static_cast<std::uint32_t>(bytes - IPN_RECORD_HDR),
+             IPN_RECORD_PAD);
   const bool was_empty = head_pos_ == tail_pos_;
   head_pos_ += bytes;
   if (was_empty) release_to(head_seq_, head_pos_);  // padding before nothing is no use
 }
 
-std::uint64_t LogWriter::append(ipn_log_record record, const Pieces& payload, std::uint64_t lost) {
+std::uint64_t LogWriter::append(const RecordHead& head, const Pieces& payload,
+                                std::uint64_t lost) {
   const std::uint64_t need = record_bytes(payload.size()) + (lost != 0 ? kLostRecordBytes : 0);
   const std::uint64_t to_wrap = capacity_ - (head_pos_ & (capacity_ - 1));
   if (need > to_wrap) pad_to_start(to_wrap);
   const std::uint64_t pos = head_pos_;
   std::byte* to = at(pos);
-  record.seq = head_seq_;
   if (lost != 0) {
-    record.len = sizeof lost;
-    record.type = IPN_RECORD_LOST;
-    copy_to_shared(to, &record, sizeof record);
+    write_head(to, head, sizeof lost, IPN_RECORD_LOST);
     copy_to_shared(to + IPN_RECORD_HDR, &lost, sizeof lost);
     to += kLostRecordBytes;
   }
-  record.len = static_cast<__u32>(payload.size());
-  record.type = IPN_RECORD_DATA;
-  copy_to_shared(to, &record, sizeof record);
+  write_head(to, head, static_cast<std::uint32_t>(payload.size()), IPN_RECORD_DATA);
   to += IPN_RECORD_HDR;
   copy_to_shared(to, payload.first.data(), payload.first.size());
-  copy_to_shared(to + payload.first.size(), payload.second.data(), payload.second.size());
+  if (!payload.second.empty()) {
+    copy_to_shared(to + payload.first.size(), payload.second.data(), payload.second.size());
+  }
   head_pos_ += need;
   ++head_seq_;
   if (++unpublished_ == kPublishEvery) store_head();

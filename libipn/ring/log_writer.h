@@ -24,6 +24,15 @@ constexpr std::uint64_t record_bytes(std::uint64_t payload_bytes) {
          IPN_RECORD_ALIGN;
 }
 
+/// What the writer of a log is told of a message besides its bytes.
+struct RecordHead {
+  std::uint64_t node = 0;     ///< id of the sender
+  std::uint32_t time_us = 0;  ///< of sending, low 32 bits
+  std::uint16_t port = 0;     ///< of the sender
+  std::uint16_t flags = 0;    ///< IPN_MSG_LOOPBACK
+  std::uint8_t hops = 0;
+};
+
 /// What a record of type LOST takes.
 constexpr std::uint64_t kLostRecordBytes = record_bytes(sizeof(std::uint64_t));
 
@@ -56,9 +65,9 @@ class LogWriter {
   void release_to(std::uint64_t seq, std::uint64_t pos);
 
   /// Writes a record, behind one that tells of `lost` messages if that is not 0.
-  /// `record.len` and `record.seq` are filled in here. The caller has made sure by
-  /// cost() that there is room. Returns the position where it begins.
-  std::uint64_t append(ipn_log_record record, const Pieces& payload, std::uint64_t lost = 0);
+  /// The caller has made sure by cost() that there is room. Returns the position
+  /// where it begins.
+  std::uint64_t append(const RecordHead& head, const Pieces& payload, std::uint64_t lost = 0);
 
   /// Lets readers see what was appended; `time_us` is the time of the newest.
   void publish(std::uint64_t time_us);
@@ -76,6 +85,7 @@ class LogWriter {
   static constexpr unsigned kPublishEvery = 32;
 
   std::byte* at(std::uint64_t pos) const { return ring_ + (pos & (capacity_ - 1)); }
+  void write_head(std::byte* to, const RecordHead& head, std::uint32_t len, ipn_record_type type);
   void pad_to_start(std::uint64_t bytes);
   void store_head();
 

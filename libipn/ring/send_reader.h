@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include <ipn/ioctl.h>
@@ -45,28 +44,31 @@ class SendReader {
     return head != tail_;
   }
 
-  /// The message at the front; nullopt: none was seen by refresh(), or a fault.
-  std::optional<CommittedMessage> front() {
+  /// The message at the front. False: none was seen by refresh(), or a fault.
+  bool front(CommittedMessage& message) {
     while (tail_ != head_) {
+      __builtin_prefetch(ring_ + ((tail_ + kPrefetch) & mask_));
       const Header header = load_header(tail_);
       const std::uint64_t behind = IPN_RECORD_HDR + std::uint64_t{header.len};
       const std::uint64_t to_wrap = mask_ + 1 - (tail_ & mask_);
       const std::uint64_t bytes = (behind + IPN_RECORD_ALIGN - 1) & ~(IPN_RECORD_ALIGN - 1ULL);
-      if (bytes > head_ - tail_ || bytes > to_wrap) return refuse(Fault::kLength);
+      if (bytes > head_ - tail_ || bytes > to_wrap) return fail(Fault::kLength);
       if (header.type == IPN_RECORD_PAD) {
-        if (bytes != to_wrap) return refuse(Fault::kLength);
+        if (bytes != to_wrap) return fail(Fault::kLength);
         tail_ += bytes;
         continue;
       }
-      if (header.type != IPN_RECORD_DATA || header.meta8 != 0) return refuse(Fault::kType);
-      if ((header.flags & ~IPN_MSG_REPORT) != 0) return refuse(Fault::kType);
-      if (header.len > IPN_MSG_MAX) return refuse(Fault::kLength);
+      if (header.type != IPN_RECORD_DATA || header.meta8 != 0) return fail(Fault::kType);
+      if ((header.flags & ~IPN_MSG_REPORT) != 0) return fail(Fault::kType);
+      if (header.len > IPN_MSG_MAX) return fail(Fault::kLength);
       front_bytes_ = bytes;
-      const std::byte* payload = ring_ + (tail_ & mask_) + IPN_RECORD_HDR;
-      return CommittedMessage{
-          {payload, header.len}, header.dst, header.cookie, (header.flags & IPN_MSG_REPORT) != 0};
+      message.payload = {ring_ + (tail_ & mask_) + IPN_RECORD_HDR, header.len};
+      message.destination = header.dst;
+      message.cookie = header.cookie;
+      message.report = (header.flags & IPN_MSG_REPORT) != 0;
+      return true;
     }
-    return std::nullopt;
+    return false;
   }
 
   /// Passes the message that front() has shown. The program sees it by publish().
@@ -87,6 +89,9 @@ class SendReader {
   }
 
  private:
+  /// How far ahead the ring is fetched into the cache, in bytes.
+  static constexpr std::uint64_t kPrefetch = 768;
+
   struct Header {
     std::uint32_t len;
     std::uint16_t flags;
@@ -110,10 +115,6 @@ class SendReader {
     fault_ = fault;
     head_ = tail_;
     return false;
-  }
-  std::nullopt_t refuse(Fault fault) {
-    fail(fault);
-    return std::nullopt;
   }
 
   const ipn_control& control_;

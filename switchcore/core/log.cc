@@ -15,18 +15,23 @@ Log::Log(std::unique_ptr<LogStorage> storage, std::uint32_t pool)
 }
 
 std::uint64_t Log::append(const LogEntry& entry, const ring::Pieces& payload) {
-  ipn_log_record record{};
-  record.node = entry.source.value;
-  record.port = static_cast<__u16>(entry.port.value);
-  record.hops = entry.hops;
-  record.flags = entry.loopback ? IPN_MSG_LOOPBACK : 0;
-  record.time_us = static_cast<__u32>(entry.time / kMicrosecond);
+  ring::RecordHead head;
+  head.node = entry.source.value;
+  head.port = static_cast<std::uint16_t>(entry.port.value);
+  head.hops = entry.hops;
+  head.flags = entry.loopback ? IPN_MSG_LOOPBACK : 0;
+  head.time_us = static_cast<std::uint32_t>(entry.time / kMicrosecond);
 
   LogEntry& kept = entries_[head_seq_ & entry_mask_];
-  kept = entry;
-  kept.len = static_cast<std::uint32_t>(payload.size());
+  kept.pos = writer_->append(head, payload, entry.lost);
   kept.epoch = epoch_;
-  kept.pos = writer_->append(record, payload, entry.lost);
+  kept.source = entry.source;
+  kept.time = entry.time;
+  kept.len = static_cast<std::uint32_t>(payload.size());
+  kept.lost = entry.lost;
+  kept.port = entry.port;
+  kept.hops = entry.hops;
+  kept.loopback = entry.loopback;
   newest_ = entry.time;
   return head_seq_++;
 }

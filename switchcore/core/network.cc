@@ -16,6 +16,9 @@ Network::Network(NetworkId id, NetworkConfig config, bool exempt, const PolicyTy
       exempt_(exempt),
       policy_name_(type.name),
       policy_(type.make()),
+      lossless_(config_.is_lossless()),
+      sends_to_all_(policy_->sends_to_all()),
+      window_(policy_->window()),
       services_(services) {}
 
 Network::~Network() {
@@ -27,13 +30,13 @@ Network::~Network() {
 // Life ------------------------------------------------------------------------
 
 Result<void> Network::start() {
-  const bool own_logs = !policy_->sends_to_all() || (config_.flags & IPN_NET_CONFIDENTIAL) != 0;
+  const bool own_logs = !sends_to_all_ || (config_.flags & IPN_NET_CONFIDENTIAL) != 0;
   if (own_logs) {
     if (auto ok = services_.accounts.check_log(payer(), log_charge()); !ok) return ok;
   } else {
     auto storage = make_charged_storage(payer(), log_bytes(), log_charge());
     if (!storage) return storage.error();
-    shared_ = std::make_unique<SharedLog>(std::move(*storage), config_.pool, config_.is_lossless(),
+    shared_ = std::make_unique<SharedLog>(std::move(*storage), config_.pool, lossless_,
                                           ports_, services_.faulty);
   }
   if (auto ok = policy_->network_made(*this); !ok) return ok;

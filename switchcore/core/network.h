@@ -150,14 +150,19 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   bool has_members() const { return !members_.empty(); }
 
   // Sending. `own_queue` is the queue at whose front the message stands, null
-  // for a new one.
-  SendOutcome send(Node& from, const Outgoing& message, SendQueue* own_queue, Refusal& refusal);
-  SendOutcome deliver(Node& from, const Outgoing& message, const Verdict& verdict,
-                      SendQueue* own_queue, Refusal& refusal);
+  // for a new one. `outcome` is a new one, too.
+  void send(Node& from, const Outgoing& message, SendQueue* own_queue, Refusal& refusal,
+            SendOutcome& outcome);
+  void carry_out(Node& from, const MessageMeta& meta, const ring::Pieces& payload,
+                 const Verdict& verdict, SendQueue* own_queue, Refusal& refusal,
+                 SendOutcome& outcome);
+  void deliver(Node& from, const MessageMeta& meta, const ring::Pieces& payload,
+               const Verdict& verdict, SendQueue* own_queue, Refusal& refusal,
+               SendOutcome& outcome);
   bool has_room(Node& from, const Verdict& verdict, std::uint64_t bytes, SendQueue* own_queue,
                 Refusal& refusal);
   bool drop_for_all(Node& from, const Verdict& verdict, std::uint64_t bytes);
-  std::uint32_t append(const LogEntry& entry, ring::Pieces payload, Node* source,
+  std::uint32_t append(const LogEntry& entry, const ring::Pieces& payload, Node* source,
                        const Verdict& verdict, std::uint64_t& seq);
   bool append_own(Node& receiver, const LogEntry& entry, const ring::Pieces& payload,
                   bool skip_full);
@@ -166,7 +171,7 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   std::uint32_t shared_receivers(const Node* source, bool include_self) const;
   /// Senders wait for room in the node's own log.
   bool is_gate(const Node& node) const {
-    return config_.is_lossless() && node.overflow_ == IPN_OVERFLOW_NETWORK;
+    return lossless_ && node.overflow_ == IPN_OVERFLOW_NETWORK;
   }
   /// Receivers of a message to all.
   std::uint32_t receivers_besides(const Node& from) const {
@@ -229,6 +234,9 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   bool exempt_;
   const std::string policy_name_;
   std::unique_ptr<Policy> policy_;
+  const bool lossless_;
+  const bool sends_to_all_;      ///< says the policy
+  const std::uint32_t window_;   ///< bytes that it looks at
   TimeNs next_policy_timer_ = 0;
   NetworkServices services_;
   std::uint64_t generation_ = 0;

@@ -97,7 +97,7 @@ Result<void> Network::check_new_logs(const NetworkConfig& wanted, std::uint64_t 
     return log.used_bytes() > ring_bytes || log.count() > wanted.pool;
   };
   const bool too_much =
-      (shared_ && config_.is_lossless() && has_too_much(shared_->log())) ||
+      (shared_ && lossless_ && has_too_much(shared_->log())) ||
       std::any_of(own_receivers_.begin(), own_receivers_.end(), [&](const Node* receiver) {
         return has_too_much(receiver->own_log_->log());
       });

@@ -18,7 +18,7 @@ bool Network::is_readable(Node& node) {
 }
 
 bool Network::is_writable(const Node& node) {
-  if (!config_.is_lossless()) return true;
+  if (!lossless_) return true;
   if (receivers_besides(node) == 0) return true;
   if (blocked_senders_ > 0) return false;
   if (shared_receivers(&node, false) > 0 && !shared_->fits(config_.mtu)) return false;

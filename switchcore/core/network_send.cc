@@ -13,13 +13,10 @@
 namespace ipn {
 namespace {
 
-SendOutcome sent(std::uint32_t receivers, std::uint64_t seq) {
-  SendOutcome outcome;
-  outcome.kind = SendOutcome::Kind::kSent;
-  outcome.receivers = receivers;
-  outcome.seq = seq;
-  return outcome;
-}
+// A message costs some tens of nanoseconds on its way through this file. What is
+// handed on by value there is built from small stores and read by large loads,
+// each of which costs as much as a whole step: so results go into objects of the
+// caller, and messages on by reference.
 
 SendOutcome refused(int error) {
   SendOutcome outcome;
@@ -27,22 +24,39 @@ SendOutcome refused(int error) {
   return outcome;
 }
 
-/// The first `bytes` of a message in one piece. If they lie apart, or could
-/// change, they are copied to `buffer`, and from there on `payload` begins there.
-std::span<const std::byte> window_of(ring::Pieces& payload, std::size_t bytes, bool is_volatile,
-                                     std::span<std::byte> buffer) {
-  const std::size_t wanted = std::min({bytes, payload.size(), buffer.size()});
-  if (wanted == 0) return {};
-  if (!is_volatile && payload.first.size() >= wanted) return payload.first.first(wanted);
-  const std::size_t head = std::min(payload.first.size(), wanted);
-  ring::copy_from_shared(buffer.data(), payload.first.data(), head);
-  ring::copy_from_shared(buffer.data() + head, payload.second.data(), wanted - head);
-  if (is_volatile) {
-    IPN_ASSERT(payload.second.empty());
-    payload = {buffer.first(wanted), payload.first.subspan(wanted)};
+/// What a policy may see of a message: its first bytes in one piece, which cannot
+/// change any more.
+class Window {
+ public:
+  Window(const Outgoing& message, std::size_t bytes) : payload_(&message.payload) {
+    const ring::Pieces& all = message.payload;
+    const std::size_t wanted = std::min({bytes, all.size(), buffer_.size()});
+    if (!message.is_volatile && all.first.size() >= wanted) {
+      bytes_ = all.first.first(wanted);
+      return;
+    }
+    const std::size_t head = std::min(all.first.size(), wanted);
+    ring::copy_from_shared(buffer_.data(), all.first.data(), head);
+    ring::copy_from_shared(buffer_.data() + head, all.second.data(), wanted - head);
+    bytes_ = std::span(buffer_).first(wanted);
+    if (!message.is_volatile) return;
+    IPN_ASSERT(all.second.empty());
+    copied_ = {bytes_, all.first.subspan(wanted)};
+    payload_ = &copied_;
   }
-  return buffer.first(wanted);
-}
+  Window(const Window&) = delete;
+  Window& operator=(const Window&) = delete;
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+  /// The whole message; what the policy saw is delivered as it saw it.
+  const ring::Pieces& payload() const { return *payload_; }
+
+ private:
+  const ring::Pieces* payload_;
+  std::span<const std::byte> bytes_;
+  ring::Pieces copied_;
+  std::array<std::byte, 256> buffer_;
+};
 
 ring::Pieces cut(const ring::Pieces& payload, std::size_t bytes) {
   if (payload.size() <= bytes) return payload;
@@ -68,24 +82,38 @@ void Network::for_each_own_receiver(const Verdict& verdict, const Node* from, F&
   }
 }
 
-SendOutcome Network::send(Node& from, const Outgoing& message, SendQueue* own_queue,
-                          Refusal& refusal) {
-  std::array<std::byte, 256> buffer;
-  Outgoing seen = message;
+void Network::send(Node& from, const Outgoing& message, SendQueue* own_queue, Refusal& refusal,
+                   SendOutcome& outcome) {
   const MessageMeta meta{message.destination, static_cast<std::uint32_t>(message.payload.size()),
                          message.hops};
-  const auto window = window_of(seen.payload, policy_->window(), message.is_volatile, buffer);
-  const Verdict verdict = policy_->decide(*from.port_, window, meta);
-  if (verdict.action == Verdict::Action::kRefuse) return refused(verdict.error);
+  if (window_ == 0) {
+    const Verdict verdict = policy_->decide(*from.port_, {}, meta);
+    return carry_out(from, meta, message.payload, verdict, own_queue, refusal, outcome);
+  }
+  const Window window(message, window_);
+  const Verdict verdict = policy_->decide(*from.port_, window.bytes(), meta);
+  carry_out(from, meta, window.payload(), verdict, own_queue, refusal, outcome);
+}
+
+void Network::carry_out(Node& from, const MessageMeta& meta, const ring::Pieces& payload,
+                        const Verdict& verdict, SendQueue* own_queue, Refusal& refusal,
+                        SendOutcome& outcome) {
+  if (verdict.action == Verdict::Action::kRefuse) {
+    outcome.error = verdict.error;
+    return;
+  }
   if (meta.length > config_.mtu && !verdict.truncate) {
     from.count_drop(DropReason::kTooLong);
-    return refused(EMSGSIZE);
+    outcome.error = EMSGSIZE;
+    return;
   }
-  SendOutcome outcome = sent(0, 0);
+  outcome.kind = SendOutcome::Kind::kSent;
   if (verdict.action == Verdict::Action::kDrop) {
     from.count_drop(verdict.reason);
+  } else if (meta.length <= config_.mtu) {
+    deliver(from, meta, payload, verdict, own_queue, refusal, outcome);
   } else {
-    outcome = deliver(from, seen, verdict, own_queue, refusal);
+    deliver(from, meta, cut(payload, config_.mtu), verdict, own_queue, refusal, outcome);
   }
   if (outcome.kind == SendOutcome::Kind::kSent) {
     ++from.counters_.msgs_in;
@@ -93,32 +121,28 @@ SendOutcome Network::send(Node& from, const Outgoing& message, SendQueue* own_qu
     ++msgs_;
     bytes_ += meta.length;
   }
-  return outcome;
 }
 
-SendOutcome Network::deliver(Node& from, const Outgoing& message, const Verdict& verdict,
-                             SendQueue* own_queue, Refusal& refusal) {
+void Network::deliver(Node& from, const MessageMeta& meta, const ring::Pieces& payload,
+                      const Verdict& verdict, SendQueue* own_queue, Refusal& refusal,
+                      SendOutcome& outcome) {
   const bool is_plain = verdict.to.is_all() && !verdict.all_or_none && !verdict.skip_full;
-  IPN_ASSERT(!policy_->sends_to_all() || is_plain);
-  const ring::Pieces payload = cut(message.payload, config_.mtu);
-  if (config_.is_lossless() && !has_room(from, verdict, payload.size(), own_queue, refusal)) {
+  IPN_ASSERT(!sends_to_all_ || is_plain);
+  if (lossless_ && !has_room(from, verdict, payload.size(), own_queue, refusal)) {
     // A new message waits only if it is parked.
     if (own_queue != nullptr) note_blocked(refusal);
-    SendOutcome outcome;
     outcome.kind = SendOutcome::Kind::kWouldBlock;
-    return outcome;
+    return;
   }
-  if (verdict.all_or_none && drop_for_all(from, verdict, payload.size())) return sent(0, 0);
+  if (verdict.all_or_none && drop_for_all(from, verdict, payload.size())) return;
 
   LogEntry entry;
   entry.source = from.id_;
   entry.port = *from.port_;
-  entry.hops = message.hops;
+  entry.hops = meta.hops;
   entry.time = services_.clock.realtime;
   entry.loopback = verdict.include_self;
-  std::uint64_t seq = 0;
-  const std::uint32_t receivers = append(entry, payload, &from, verdict, seq);
-  return sent(receivers, seq);
+  outcome.receivers = append(entry, payload, &from, verdict, outcome.seq);
 }
 
 std::uint32_t Network::shared_receivers(const Node* source, bool include_self) const {
@@ -130,7 +154,7 @@ std::uint32_t Network::shared_receivers(const Node* source, bool include_self) c
 
 bool Network::has_room(Node& from, const Verdict& verdict, std::uint64_t bytes,
                        SendQueue* own_queue, Refusal& refusal) {
-  const bool one_queue = policy_->sends_to_all();
+  const bool one_queue = sends_to_all_;
   const bool nobody = readers() == 0 || (!verdict.include_self && receivers_besides(from) == 0);
   if (nobody || verdict.skip_full) return true;
   if (one_queue && own_queue == nullptr && !queue_.empty()) {
@@ -171,7 +195,7 @@ bool Network::drop_for_all(Node& from, const Verdict& verdict, std::uint64_t byt
 }
 
 /// One copy into the shared log, if anybody reads there, and one into each own log.
-std::uint32_t Network::append(const LogEntry& entry, ring::Pieces payload, Node* source,
+std::uint32_t Network::append(const LogEntry& entry, const ring::Pieces& payload, Node* source,
                               const Verdict& verdict, std::uint64_t& seq) {
   std::uint32_t receivers = shared_receivers(source, entry.loopback);
   bool addressed = receivers > 0;
@@ -188,13 +212,13 @@ std::uint32_t Network::append(const LogEntry& entry, ring::Pieces payload, Node*
   }
   if (!own_receivers_.empty()) {
     // All get the same bytes, also if the sender changes them meanwhile.
-    if (receivers > 0) payload = {shared_->payload(seq), {}};
+    ring::Pieces bytes = receivers > 0 ? ring::Pieces{shared_->payload(seq), {}} : payload;
     for_each_own_receiver(verdict, source, [&](Node& receiver) {
       addressed = true;
-      if (!append_own(receiver, entry, payload, verdict.skip_full)) return;
+      if (!append_own(receiver, entry, bytes, verdict.skip_full)) return;
       ++receivers;
       const OwnLog& log = *receiver.own_log_;
-      payload = {log.payload(log.log().head_seq() - 1), {}};
+      bytes = {log.payload(log.log().head_seq() - 1), {}};
     });
   }
   if (!addressed) count_no_receiver(source);
@@ -230,14 +254,14 @@ void Network::count_no_receiver(Node* source) {
 }
 
 void Network::emit(const Destinations& to, std::span<const std::byte> payload) {
-  IPN_ASSERT(!policy_->sends_to_all() || to.is_all());
+  IPN_ASSERT(!sends_to_all_ || to.is_all());
   // A network that ends only drains.
   if (ending_) return drops_.add(DropReason::kClosed);
   if (payload.size() > config_.mtu) return drops_.add(DropReason::kTooLong);
   const ring::Pieces pieces{payload, {}};
   LogEntry entry;
   entry.time = services_.clock.realtime;
-  if (config_.is_lossless() && shared_receivers(nullptr, false) > 0 &&
+  if (lossless_ && shared_receivers(nullptr, false) > 0 &&
       !shared_->fits(pieces.size())) {
     drops_.add(DropReason::kLogFull, shared_->readers());
     return;
@@ -251,7 +275,7 @@ void Network::emit(const Destinations& to, std::span<const std::byte> payload) {
 template <typename F>
 void Network::for_each_queue(F&& f) {
   f(queue_);
-  if (policy_->sends_to_all()) return;
+  if (sends_to_all_) return;
   for (Node* receiver : own_receivers_) f(receiver->queue_);
 }
 
@@ -298,7 +322,8 @@ void Network::retry_queue(SendQueue& queue) {
   while (!queue.empty()) {
     ParkedSend& send = queue.front();
     Refusal refusal;
-    const SendOutcome outcome = this->send(*send.from_, send.message, &queue, refusal);
+    SendOutcome outcome;
+    this->send(*send.from_, send.message, &queue, refusal, outcome);
     if (outcome.kind != SendOutcome::Kind::kWouldBlock) {
       finish(send, outcome);
     } else if (refusal.queue == &queue) {

@@ -118,6 +118,7 @@ class Policy {
   virtual ~Policy() = default;
 
   /// Bytes of the message that decide() looks at (0 broadcast, 64 Ethernet...).
+  /// Fixed for the life of the policy, as is what sends_to_all() says.
   virtual std::uint32_t window() const { return 0; }
   /// True if every member may see every message: each deliverable verdict is
   /// plain Destinations::all(), at most with include_self. Then the network keeps

@@ -77,7 +77,7 @@ SendOutcome Switch::send(Node& node, const Outgoing& message) {
     outcome.error = EPIPE;
     return outcome;
   }
-  outcome = node.network_->send(node, message, nullptr, refusal_);
+  node.network_->send(node, message, nullptr, refusal_, outcome);
   if (outcome.kind == SendOutcome::Kind::kWouldBlock) refused_node_ = &node;
   return outcome;
 }

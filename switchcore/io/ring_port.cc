@@ -105,7 +105,9 @@ RingPort::RingPort(Switch& core, Node& node, RingPortHost& host, Areas areas, Un
       status_(reinterpret_cast<ipn_status*>(areas_.status.bytes().data())),
       reader_(*control_, *status_, areas_.client.bytes().subspan(IPN_PAGE)),
       socket_(std::move(socket)),
-      front_(*this) {}
+      front_(*this) {
+  front_.message.is_volatile = true;
+}
 
 RingPort::~RingPort() {
   if (front_waits_) core_.cancel(front_);
@@ -155,24 +157,20 @@ std::size_t RingPort::take(std::size_t budget) {
 
 /// False: the front has to wait, or there is none.
 bool RingPort::take_one(std::size_t& moved) {
-  const auto message = reader_.front();
-  if (!message) return false;
-  Outgoing outgoing;
-  outgoing.payload.first = message->payload;
-  outgoing.destination = message->destination;
-  outgoing.is_volatile = true;
+  if (!reader_.front(front_message_)) return false;
+  Outgoing& outgoing = front_.message;
+  outgoing.payload.first = front_message_.payload;
+  outgoing.destination = front_message_.destination;
   const SendOutcome outcome = core_.send(node_, outgoing);
   if (outcome.kind == SendOutcome::Kind::kWouldBlock) {
-    front_.message = outgoing;
-    front_message_ = *message;
     const int error = core_.park(front_);
     IPN_ASSERT(error == 0);  // nothing is charged for what lies in a ring
     front_waits_ = true;
     return false;
   }
-  moved += kMessageCost + message->payload.size();
+  moved += kMessageCost + front_message_.payload.size();
   reader_.pop();
-  if (message->report) complete(*message, outcome);
+  if (front_message_.report) complete(outcome);
   return !faulty_;
 }
 
@@ -190,18 +188,19 @@ void RingPort::hang_up() {
 void RingPort::front_done(const SendOutcome& outcome) {
   front_waits_ = false;
   reader_.pop();
-  if (front_message_.report) complete(front_message_, outcome);
+  if (front_message_.report) complete(outcome);
   if (reader_.publish()) has_room_news = true;
   host_.make_hot(*this);
 }
 
-void RingPort::complete(const ring::CommittedMessage& message, const SendOutcome& outcome) {
+/// Tells what became of the front message.
+void RingPort::complete(const SendOutcome& outcome) {
   const std::uint64_t collected = load(control_->completion_tail, std::memory_order_acquire);
   if (completions_ - collected >= IPN_COMPLETION_ENTRIES) {
     return fault("it asked for more completions than it has room for");
   }
   ipn_completion completion{};
-  completion.cookie = message.cookie;
+  completion.cookie = front_message_.cookie;
   completion.seq = outcome.seq;
   completion.error = outcome.kind == SendOutcome::Kind::kSent ? 0 : outcome.error;
   completion.receivers = outcome.receivers;

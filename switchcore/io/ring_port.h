@@ -118,7 +118,7 @@ class RingPort final : public Attachment {
   ipn_control& control() const { return *control_; }
   bool take_one(std::size_t& moved);
   void front_done(const SendOutcome& outcome);
-  void complete(const ring::CommittedMessage& message, const SendOutcome& outcome);
+  void complete(const SendOutcome& outcome);
   void fault(std::string_view reason);
   /// The node sends no more: what is in the ring stays there.
   bool is_over() const { return faulty_ || node_.state() == Node::State::kEnded; }

@@ -107,9 +107,9 @@ class PolicyTest : public testing::Test {
 // Verdicts --------------------------------------------------------------------------
 
 TEST_F(PolicyTest, SeesTheFirstBytesTheLengthAndTheDestination) {
+  script.window = 8;
   make();
   Member& sender = world.join("net");
-  script.window = 8;
   ASSERT_EQ(world.core.send(*sender, {{bytes_of("abc"), bytes_of("defghijk")}, 77, 2}).kind,
             SendOutcome::Kind::kSent);
   EXPECT_EQ(script.seen, "abcdefgh");

@@ -18,7 +18,7 @@ class LogWriterTest : public testing::Test {
     const auto bytes = [](std::string_view text) {
       return std::as_bytes(std::span(text.data(), text.size()));
     };
-    ipn_log_record record{};
+    RecordHead record;
     record.node = 7;
     record.port = 3;
     record.time_us = 5;
