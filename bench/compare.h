@@ -22,6 +22,15 @@
 
 namespace ipn_bench {
 
+/// What a system did in one run.
+struct Outcome {
+  std::uint64_t messages = 0;    ///< sent
+  std::uint64_t deliveries = 0;  ///< received, by all receivers together
+  /// From the start to the last delivery; unknown: as long as the run took.
+  std::optional<Nanoseconds> wall{};
+  std::optional<std::uint64_t> p50_ns{}, p99_ns{};  ///< of round trips, where these are timed
+};
+
 /// A thing that can be measured.
 class System {
  public:
@@ -29,8 +38,7 @@ class System {
   virtual const std::string& name() const = 0;
   /// The processes whose CPU time counts besides ours; empty: not known.
   virtual const std::vector<pid_t>& processes() const = 0;
-  /// Works for `duration`; the number of messages.
-  virtual Result<std::uint64_t> run(Nanoseconds duration) = 0;
+  virtual Result<Outcome> run(Nanoseconds duration) = 0;
 };
 
 struct Method {
@@ -42,13 +50,18 @@ struct Method {
 /// One run of one system.
 struct Sample {
   std::uint64_t messages = 0;
-  Nanoseconds wall{0};
+  std::uint64_t deliveries = 0;
+  Nanoseconds wall{0};             ///< from the start to the last delivery
   std::optional<Nanoseconds> cpu;  ///< of this process and the system's; if these are known
   Nanoseconds foreign{0};          ///< CPU time of all others; 0 if they cannot be told apart
+  Nanoseconds observed{0};         ///< during which `foreign` was used
+  std::optional<std::uint64_t> p50_ns{}, p99_ns{};
 };
 
 double messages_per_s(const Sample& sample);
-double cpu_ns_per_message(const Sample& sample);  ///< `cpu` is known
+double deliveries_per_s(const Sample& sample);
+/// `cpu` is known, and something was delivered.
+double cpu_ns_per_delivery(const Sample& sample);
 
 /// More than a fifth of a CPU was used by others.
 bool is_disturbed(const Sample& sample);
@@ -63,7 +76,12 @@ struct Comparison {
   unsigned disturbed = 0;  ///< pairs that stayed disturbed, however often they were run
 };
 
-Spread ratio_of(const Comparison& comparison);
+/// What is compared: more deliveries per second are better, a shorter time of
+/// half of all round trips is.
+enum class Measure { kRate, kTime };
+
+/// Ours to the other's.
+Spread ratio_of(const Comparison& comparison, Measure measure);
 
 using Sampler = std::function<Result<Sample>(System&, Nanoseconds)>;
 
@@ -71,7 +89,15 @@ using Sampler = std::function<Result<Sample>(System&, Nanoseconds)>;
 Result<Sample> take_sample(System& system, Nanoseconds duration);
 
 /// `say` is told about each pair.
-Result<Comparison> compare(System& ours, System& other, const Method& method,
+Result<Comparison> compare(System& ours, System& other, Measure measure, const Method& method,
                            const Sampler& sampler, const Say& say);
+
+/// Runs of one system that has nothing to be compared with.
+struct Alone {
+  std::vector<Sample> samples;
+  unsigned disturbed = 0;
+};
+Result<Alone> measure_alone(System& system, const Method& method, const Sampler& sampler,
+                            const Say& say);
 
 }  // namespace ipn_bench

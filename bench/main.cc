@@ -3,12 +3,15 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <fstream>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unistd.h>
 #include <vector>
 
 #include "bench/options.h"
+#include "bench/plots.h"
 #include "bench/report.h"
 #include "bench/signals.h"
 #include "bench/works.h"
@@ -35,12 +38,23 @@ int print(std::string_view text) {
   return kExitFailure;
 }
 
+/// Puts plots into a file; whether that went well.
+bool plot(const std::string& file, const std::vector<Row>& rows) {
+  std::ofstream out(file);
+  out << plots_of(rows);
+  out.close();
+  if (out) return true;
+  complain(file + ": the plots cannot be written: " + std::strerror(errno));
+  return false;
+}
+
 int run(const Options& options) {
   const bool is_loud = options.progress || isatty(STDERR_FILENO) == 1;
   const Say say = [is_loud](const std::string& text) {
     if (is_loud) complain(text);
   };
   std::vector<Row> rows;
+  std::set<std::string> notes;
   bool is_faultless = true;
   for (const Work& work : options.works) {
     const auto result = work.run(options, say);
@@ -48,13 +62,16 @@ int run(const Options& options) {
       complain(result.error().text);
       return result.error().status;
     }
-    for (const std::string& note : result->notes) complain(note);
+    for (const std::string& note : result->notes) {
+      if (notes.insert(note).second) complain(note);
+    }
     for (const std::string& fault : result->faults) complain(fault);
     is_faultless = is_faultless && result->faults.empty();
     rows.insert(rows.end(), result->rows.begin(), result->rows.end());
   }
   const int printed = print(options.json ? json_of(rows) : table_of(rows));
-  return is_faultless ? printed : kExitFailure;
+  const bool is_plotted = !options.svg || plot(*options.svg, rows);
+  return is_faultless && is_plotted ? printed : kExitFailure;
 }
 
 }  // namespace

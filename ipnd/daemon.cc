@@ -122,11 +122,12 @@ void Daemon::on_round_end() {
   if (device_.close_released()) ports_busy_ = true;  // there may be somebody to wake
   if (state_changed_ && !saving_ && !is_ending()) save_state();
   const bool time_over = is_ending() && clock_.monotonic >= end_of_state_;
-  // Nodes have read what is left, and what they were promised to keep is kept.
-  const bool drained = core_.totals().connected == 0 && !saving_;
-  if (state_ == State::kDraining && (time_over || drained)) leave();
+  if (state_ == State::kDraining && (time_over || is_drained())) leave();
   if (state_ == State::kLeaving && time_over) state_ = State::kOver;
 }
+
+/// Nodes have read what is left, and what they were promised to keep is kept.
+bool Daemon::is_drained() { return core_.totals().connected == 0 && !saving_; }
 
 void Daemon::on_evicted(const Network& network, const Node& node, TimeNs blocked_ns) {
   const auto suppressed = rate_.admit(network.id().value, "evicted", clock_.monotonic);

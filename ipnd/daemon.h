@@ -72,6 +72,7 @@ class Daemon final : private io::RoundHandler, private SwitchObserver {
   void save_state();
   void stop();
   void leave();
+  bool is_drained();
   bool is_ending() const { return state_ >= State::kDraining; }
 
   const Plan& plan_;

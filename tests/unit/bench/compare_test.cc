@@ -19,7 +19,7 @@ class NamedSystem : public System {
   explicit NamedSystem(std::string name) : name_(std::move(name)) {}
   const std::string& name() const override { return name_; }
   const std::vector<pid_t>& processes() const override { return processes_; }
-  Result<std::uint64_t> run(Nanoseconds) override { return std::uint64_t{0}; }
+  Result<Outcome> run(Nanoseconds) override { return Outcome{}; }
 
  private:
   std::string name_;
@@ -41,16 +41,29 @@ struct Script {
 };
 
 Sample sample(std::uint64_t messages, Nanoseconds foreign = kCalm) {
-  return {messages, kWall, milliseconds(500), foreign};
+  Sample made;
+  made.messages = messages;
+  made.deliveries = messages;
+  made.wall = kWall;
+  made.cpu = milliseconds(500);
+  made.foreign = foreign;
+  return made;
+}
+
+Sample timed(std::uint64_t p50_ns) {
+  Sample made = sample(100);
+  made.p50_ns = p50_ns;
+  return made;
 }
 
 class Compare : public testing::Test {
  protected:
   Result<Comparison> run(unsigned pairs) {
     const Method method{pairs, milliseconds(20), milliseconds(5)};
-    return compare(ours, other, method, script.sampler(), [](const std::string&) {});
+    return compare(ours, other, measure, method, script.sampler(), [](const std::string&) {});
   }
 
+  Measure measure = Measure::kRate;
   NamedSystem ours{"ours"};
   NamedSystem other{"other"};
   Script script{};
@@ -75,10 +88,38 @@ TEST_F(Compare, TakesTheMedianOfThePairsRatios) {
                     sample(240), sample(200)};
   const auto done = run(3);
   ASSERT_TRUE(done) << done.error().text;
-  const Spread ratio = ratio_of(*done);
+  const Spread ratio = ratio_of(*done, measure);
   EXPECT_DOUBLE_EQ(ratio.median, 0.9);
   EXPECT_DOUBLE_EQ(ratio.low, 0.8);
   EXPECT_DOUBLE_EQ(ratio.high, 1.2);
+}
+
+TEST_F(Compare, TakesDeliveriesAndNotMessagesForARate) {
+  script.samples.assign(4, sample(100));
+  script.samples[2].deliveries = 1600;
+  script.samples[3].deliveries = 800;
+  const auto done = run(1);
+  ASSERT_TRUE(done) << done.error().text;
+  EXPECT_DOUBLE_EQ(ratio_of(*done, measure).median, 2);
+}
+
+TEST_F(Compare, TakesTheRatioOfMedianTimesWhereTimesAreMeasured) {
+  measure = Measure::kTime;
+  script.samples = {timed(1), timed(1), timed(500), timed(1000)};
+  const auto done = run(1);
+  ASSERT_TRUE(done) << done.error().text;
+  EXPECT_DOUBLE_EQ(ratio_of(*done, measure).median, 0.5);
+}
+
+TEST_F(Compare, MeasuresASystemThatIsAloneAndRepeatsWhatWasDisturbed) {
+  script.samples = {sample(1), sample(2, kBusy), sample(3), sample(4)};
+  const Method method{2, milliseconds(20), milliseconds(5)};
+  const auto alone = measure_alone(ours, method, script.sampler(), [](const std::string&) {});
+  ASSERT_TRUE(alone) << alone.error().text;
+  ASSERT_EQ(alone->samples.size(), 2u);
+  EXPECT_EQ(alone->samples[0].messages, 3u);
+  EXPECT_EQ(alone->samples[1].messages, 4u);
+  EXPECT_EQ(alone->disturbed, 0u);
 }
 
 TEST_F(Compare, RunsADisturbedPairAgain) {
@@ -121,9 +162,18 @@ TEST(Sample, IsDisturbedByMoreThanAFifthOfACpu) {
   EXPECT_TRUE(is_disturbed(sample(1, milliseconds(201))));
 }
 
-TEST(Sample, GivesRateAndCostPerMessage) {
-  EXPECT_DOUBLE_EQ(messages_per_s(sample(1000)), 1000);
-  EXPECT_DOUBLE_EQ(cpu_ns_per_message(sample(1000)), 500'000);
+TEST(Sample, JudgesDisturbanceByTheTimeThatWasObserved) {
+  Sample made = sample(1, milliseconds(300));
+  made.observed = kWall * 2;
+  EXPECT_FALSE(is_disturbed(made));
+}
+
+TEST(Sample, GivesRatesAndCostPerDelivery) {
+  Sample made = sample(1000);
+  made.deliveries = 4000;
+  EXPECT_DOUBLE_EQ(messages_per_s(made), 1000);
+  EXPECT_DOUBLE_EQ(deliveries_per_s(made), 4000);
+  EXPECT_DOUBLE_EQ(cpu_ns_per_delivery(made), 125'000);
 }
 
 /// Burns the CPU time of this process.
@@ -132,11 +182,11 @@ class Spinner : public NamedSystem {
   explicit Spinner(std::vector<pid_t> processes)
       : NamedSystem("spinner"), processes_(std::move(processes)) {}
   const std::vector<pid_t>& processes() const override { return processes_; }
-  Result<std::uint64_t> run(Nanoseconds duration) override {
+  Result<Outcome> run(Nanoseconds duration) override {
     const auto begin = *cpu_time({getpid()});
     while (*cpu_time({getpid()}) - begin < duration) {
     }
-    return std::uint64_t{5};
+    return Outcome{5, 10};
   }
 
  private:
@@ -148,9 +198,15 @@ TEST(TakeSample, CountsTheCpuTimeOfThisProcess) {
   const auto taken = take_sample(system, milliseconds(10));
   ASSERT_TRUE(taken) << taken.error().text;
   EXPECT_EQ(taken->messages, 5u);
+  EXPECT_EQ(taken->deliveries, 10u);
   ASSERT_TRUE(taken->cpu.has_value());
   EXPECT_GE(*taken->cpu, milliseconds(10));
   EXPECT_GE(taken->wall, milliseconds(10));
+}
+
+TEST(TakeSample, FailsIfNothingWasDelivered) {
+  NamedSystem system("idle");
+  EXPECT_FALSE(take_sample(system, milliseconds(1)));
 }
 
 TEST(TakeSample, KnowsNoCpuTimeWithoutTheDaemonsProcesses) {

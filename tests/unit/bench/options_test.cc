@@ -13,12 +13,12 @@ CommandLine parse(std::vector<const char*> words) {
   return parse_command_line(static_cast<int>(words.size()), words.data());
 }
 
-TEST(CommandLine, MeasuresFivePairsOfTwoSecondsOfSixtyFourBytesUnlessTold) {
+TEST(CommandLine, MeasuresFivePairsOfTwoSecondsUnlessTold) {
   const auto line = parse({"device"});
   ASSERT_TRUE(line.run) << line.text;
   ASSERT_EQ(line.options.works.size(), 1u);
   EXPECT_EQ(line.options.works[0].name, "device");
-  EXPECT_EQ(line.options.size, 64u);
+  EXPECT_TRUE(line.options.sizes.empty());
   EXPECT_EQ(line.options.method.pairs, 5u);
   EXPECT_EQ(line.options.method.run, milliseconds(2000));
   EXPECT_EQ(line.options.method.warm_up, milliseconds(500));
@@ -33,7 +33,7 @@ TEST(CommandLine, TakesItsOptions) {
                            "--warm-up", "0.1", "--json", "--progress", "--device", "/dev/ipn",
                            "--device-pid", "7", "--null-device", "/n", "--null-pid", "8"});
   ASSERT_TRUE(line.run) << line.text;
-  EXPECT_EQ(line.options.size, 1500u);
+  EXPECT_EQ(line.options.sizes, std::vector<std::size_t>{1500});
   EXPECT_EQ(line.options.method.run, milliseconds(250));
   EXPECT_EQ(line.options.method.pairs, 3u);
   EXPECT_EQ(line.options.method.warm_up, milliseconds(100));
@@ -45,6 +45,42 @@ TEST(CommandLine, TakesItsOptions) {
   EXPECT_EQ(line.options.null_pid, 8);
 }
 
+TEST(CommandLine, TakesListsAsOneWordOrRepeated) {
+  const auto line = parse({"p2p", "--size", "64,1500", "--size", "65536", "--receivers", "1,16",
+                           "--door", "fast,device", "--peer", "ring,vde"});
+  ASSERT_TRUE(line.run) << line.text;
+  EXPECT_EQ(line.options.sizes, (std::vector<std::size_t>{64, 1500, 65536}));
+  EXPECT_EQ(line.options.receivers, (std::vector<unsigned>{1, 16}));
+  EXPECT_EQ(line.options.doors, (std::vector<Door>{Door::kFast, Door::kDevice}));
+  EXPECT_TRUE(wants_peer(line.options, "vde"));
+  EXPECT_FALSE(wants_peer(line.options, "zeromq"));
+}
+
+TEST(CommandLine, MeasuresTheFastDoorLosslessInBothModesAgainstAllUnlessTold) {
+  const auto line = parse({"p2p"});
+  ASSERT_TRUE(line.run) << line.text;
+  EXPECT_EQ(line.options.doors, std::vector<Door>{Door::kFast});
+  EXPECT_EQ(line.options.lossless, std::vector<bool>{true});
+  EXPECT_EQ(line.options.modes, (std::vector<Mode>{Mode::kInPlace, Mode::kCopy}));
+  EXPECT_TRUE(line.options.spins.empty());
+  EXPECT_EQ(line.options.pool, 4096u);
+  EXPECT_TRUE(wants_peer(line.options, "zeromq"));
+}
+
+TEST(CommandLine, FlagsChooseAmongVariants) {
+  const auto line = parse({"p2p", "--lossy", "--copy", "--busy", "--no-spin"});
+  ASSERT_TRUE(line.run) << line.text;
+  EXPECT_EQ(line.options.lossless, std::vector<bool>{false});
+  EXPECT_EQ(line.options.modes, std::vector<Mode>{Mode::kCopy});
+  EXPECT_EQ(line.options.spins, (std::vector<Spin>{Spin::kNever, Spin::kBusy}));
+}
+
+TEST(CommandLine, ListsTheSystemsIfOneIsUnknown) {
+  EXPECT_EQ(parse({"p2p", "--peer", "pigeon"}).text,
+            "--peer: pigeon: no such system; there is: ring, unix-dgram, unix-seqpacket, "
+            "udp-multicast, vde, iceoryx, zeromq (see: ipn-bench --help)");
+}
+
 TEST(CommandLine, AllIsEveryWork) {
   const auto line = parse({"all"});
   ASSERT_TRUE(line.run) << line.text;
@@ -52,16 +88,20 @@ TEST(CommandLine, AllIsEveryWork) {
 }
 
 TEST(CommandLine, RefusesAnUnknownWorkAndListsWhatThereIs) {
-  const auto line = parse({"fanout"});
+  const auto line = parse({"fan"});
   EXPECT_FALSE(line.run);
   EXPECT_EQ(line.status, 2);
-  EXPECT_EQ(line.text, "fanout: no such work; there is: device, all (see: ipn-bench --help)");
+  EXPECT_EQ(line.text,
+            "fan: no such work; there is: device, p2p, fanout, mesh, pingpong, idle, scale, all "
+            "(see: ipn-bench --help)");
 }
 
 TEST(CommandLine, AsksForAWork) {
   const auto line = parse({});
   EXPECT_EQ(line.status, 2);
-  EXPECT_EQ(line.text, "no work was named; there is: device, all (see: ipn-bench --help)");
+  EXPECT_EQ(line.text,
+            "no work was named; there is: device, p2p, fanout, mesh, pingpong, idle, scale, all "
+            "(see: ipn-bench --help)");
 }
 
 TEST(CommandLine, RefusesValuesOutOfRange) {
@@ -79,6 +119,14 @@ TEST(CommandLine, RefusesValuesOutOfRange) {
       {"device", "--device-pid", "1"},
       {"device", "--null-pid", "1"},
       {"device", "--device", "/d", "--device-pid", "0"},
+      {"p2p", "--device", "/d"},
+      {"p2p", "--receivers", "0"},
+      {"p2p", "--senders", "65"},
+      {"p2p", "--pool", "65536"},
+      {"p2p", "--door", "back"},
+      {"p2p", "--peer", "pigeon"},
+      {"p2p", "--nodes", "-1"},
+      {"p2p", "--svg"},
       {"device", "device"}};
   for (const auto& words : wrong) {
     const auto line = parse(words);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "bench/resources.h"
+
+#include <cstring>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <thread>
+#include <unistd.h>
+
+namespace ipn_bench {
+namespace {
+
+TEST(Field, IsTheNumberBehindItsNameAtTheStartOfALine) {
+  constexpr const char* kText = "Name:\tx\nPss:   12 kB\nPss_Shmem: 3 kB\nnonvoluntary: 9\n";
+  EXPECT_EQ(parse_field(kText, "Pss"), 12u);
+  EXPECT_EQ(parse_field(kText, "Pss_Shmem"), 3u);
+  EXPECT_EQ(parse_field(kText, "voluntary"), std::nullopt);
+  EXPECT_EQ(parse_field(kText, "Name"), std::nullopt);
+  EXPECT_EQ(parse_field("", "Pss"), std::nullopt);
+}
+
+TEST(Memory, CountsThePagesOfAMemoryFileOnceThoughTwoHaveIt) {
+  constexpr std::size_t kBytes = 8 << 20;
+  const auto before = memory_of({getpid()});
+  ASSERT_TRUE(before);
+  const int file = memfd_create("ipn-bench-test", MFD_CLOEXEC);
+  ASSERT_EQ(ftruncate(file, kBytes), 0);
+  void* first = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  void* second = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  ASSERT_NE(first, MAP_FAILED);
+  ASSERT_NE(second, MAP_FAILED);
+  std::memset(first, 1, kBytes);
+  std::memset(second, 2, kBytes);
+  const auto after = memory_of({getpid()});
+  ASSERT_TRUE(after);
+  EXPECT_NEAR(static_cast<double>(*after - *before), kBytes, kBytes / 10);
+  munmap(first, kBytes);
+  munmap(second, kBytes);
+  close(file);
+}
+
+TEST(Memory, OfAProcessThatIsGoneIsNotKnown) { EXPECT_FALSE(memory_of({-1})); }
+
+TEST(Switches, CountHowOftenThreadsSlept) {
+  const auto before = switches_of({getpid()});
+  for (int i = 0; i < 20; i++) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const auto after = switches_of({getpid()});
+  ASSERT_TRUE(before && after);
+  EXPECT_GE(*after - *before, 20u);
+  EXPECT_FALSE(switches_of({-1}));
+}
+
+}  // namespace
+}  // namespace ipn_bench
