@@ -47,7 +47,9 @@ if(CMAKE_BUILD_TYPE MATCHES "Rel" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND N
 endif()
 function(ipn_optimise_across target)
   if(IPN_LTO)
-    target_compile_options(${target} PRIVATE -flto=auto -ffat-lto-objects)
+    # Vectorised moves of neighbouring fields wait for the small stores before them.
+    target_compile_options(${target} PRIVATE
+      -flto=auto -ffat-lto-objects -fno-tree-slp-vectorize)
   endif()
 endfunction()
 

@@ -37,7 +37,7 @@ constexpr const char* kGroupMore =
     "--json, --human) may stand anywhere.";
 
 const char* group_summary(std::string_view name) {
-  return name == "net" ? "networks: add, list, show, set, del" : "nodes: list, show, kick";
+  return name == "net" ? "networks: add, list, show, set, del" : "nodes: list, show, set, kick";
 }
 
 /// "net add" of the parser of that verb; empty for the tool itself.

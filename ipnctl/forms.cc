@@ -181,7 +181,8 @@ Json network_json(const ipn_net_record& network, Names& names) {
   };
 }
 
-Json node_json(const ipn_node_record& node, const std::string& network) {
+Json node_json(const ipn_node_record& node, const std::string& network,
+               std::optional<std::uint32_t> overflow) {
   return {
       {"net", network},
       {"port", node.port == IPN_PORT_ANY ? Json(nullptr) : Json(node.port)},
@@ -206,6 +207,7 @@ Json node_json(const ipn_node_record& node, const std::string& network) {
       {"blocks", has(node.flags, IPN_NODE_BLOCKS)},
       {"blocking_s", seconds(node.blocking_ns)},
       {"ended", has(node.flags, IPN_NODE_ENDED)},
+      {"overflow", overflow ? Json(overflow_text(*overflow)) : Json(nullptr)},
   };
 }
 
@@ -222,6 +224,13 @@ Json stats_json(const ipn_stats& stats) {
       {"bad_requests", stats.bad_requests},
       {"drops", drops_json(stats.drops)},
       {"evictions", stats.evictions},
+      {"attached", stats.attached},
+      {"attached_hot", stats.attached_hot},
+      {"doorbells", stats.doorbells},
+      {"wakes", stats.wakes},
+      {"rounds", stats.rounds},
+      {"loop_calls", stats.loop_calls},
+      {"cut_off", stats.cut_off},
       {"caller",
        {
            {"uid", stats.uid},

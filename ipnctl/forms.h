@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -55,8 +56,10 @@ Json drops_json(std::span<const __u64> drops);
 std::string drops_text(std::span<const __u64> drops);
 
 Json network_json(const ipn_net_record& network, Names& names);
-/// `network` is the name of the network that the node is in.
-Json node_json(const ipn_node_record& node, const std::string& network);
+/// `network` is the name of the network that the node is in; `overflow` what a full
+/// log does with its messages, if that is known.
+Json node_json(const ipn_node_record& node, const std::string& network,
+               std::optional<std::uint32_t> overflow);
 Json stats_json(const ipn_stats& stats);
 Json version_json(const ipn_version& version, const ipn_stats& stats, const std::string& device);
 

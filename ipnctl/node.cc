@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Nodes: ipnctl node list, show, kick.
+// Nodes: ipnctl node list, show, set, kick.
 #include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +39,15 @@ std::string name_of(const NetworkNames& names, std::uint64_t net) {
 
 std::string port_text(const ipn_node_record& node) {
   return node.port == IPN_PORT_ANY ? "-" : std::to_string(node.port);
+}
+
+/// What a full log does with a node's messages. Its owner, that of the network and
+/// root are told; nobody, if the node is gone already.
+std::optional<std::uint32_t> overflow_of(Device& device, const ipn_node_record& node) {
+  auto config = request_of<ipn_nodecfg>();
+  config.node = node.id;
+  if (!device.call(IPN_IOC_NODE_GET, &config, device.path())) return std::nullopt;
+  return config.overflow;
 }
 
 // ---- node list
@@ -84,7 +94,9 @@ Result<void> node_list(const Globals& globals, const std::string& net) {
   if (!networks) return networks.error();
   if (!globals.json) return write_out(list_text(*nodes, *networks, Units{globals.human}));
   Json list = Json::array();
-  for (const auto& node : *nodes) list.push_back(node_json(node, name_of(*networks, node.net)));
+  for (const auto& node : *nodes) {
+    list.push_back(node_json(node, name_of(*networks, node.net), overflow_of(*device, node)));
+  }
   return write_out(json_text(list));
 }
 
@@ -93,8 +105,9 @@ constexpr const char* kListMore = R"(Examples:
   ipnctl node list chat
   ipnctl --json node list chat
 
-IN is what a node sent into the network, OUT what it was given, QUEUE what it
-has not read yet. A node with port "-" is bound and not connected.)";
+DOOR is how a node exchanges messages: "fast" through shared memory, "device"
+and "file" by calls. IN is what it sent into the network, OUT what it was given,
+QUEUE what it has not read yet. A node with port "-" is bound and not connected.)";
 
 Action prepare_list(Options& options) {
   auto net = std::make_shared<std::string>();
@@ -110,8 +123,13 @@ struct Which {
   std::optional<std::uint32_t> port;
   std::optional<std::uint64_t> id;
 
+  bool is_given() const { return port || id; }
   std::string text() const { return port ? std::to_string(*port) : "id " + std::to_string(*id); }
+  /// In sentences.
+  std::string object() const { return net + " port " + text(); }
 };
+
+constexpr const char* kNoNode = "PORT or --id is required";
 
 void add_which(Options& options, Which& which) {
   options.add_word("NET", which.net, "the network");
@@ -139,7 +157,8 @@ Result<ipn_node_record> find_node(Device& device, const Which& which) {
 
 // ---- node show
 
-Sheet node_sheet(const ipn_node_record& node, const std::string& net, const Units& units) {
+Sheet node_sheet(const ipn_node_record& node, const std::string& net,
+                 std::optional<std::uint32_t> overflow, const Units& units) {
   Names names;
   Sheet sheet;
   sheet.add("net", net);
@@ -156,6 +175,7 @@ Sheet node_sheet(const ipn_node_record& node, const std::string& net, const Unit
   sheet.add("received",
             units.count(node.msgs_out) + " messages, " + units.bytes(node.bytes_out) + " bytes");
   sheet.add("unread", units.count(node.queue) + ", at most " + units.count(node.queue_max));
+  if (overflow) sheet.add("overflow", overflow_text(*overflow));
   sheet.add("drops", drops_text(node.drops));
   if (node.port != IPN_PORT_ANY) sheet.add("connected", duration(node.connected_ns));
   if ((node.flags & IPN_NODE_BLOCKS) != 0) {
@@ -170,19 +190,22 @@ Result<void> node_show(const Globals& globals, const Which& which) {
   if (!device) return device.error();
   const auto node = find_node(*device, which);
   if (!node) return node.error();
-  if (globals.json) return write_out(json_text(node_json(*node, which.net)));
-  return write_out(node_sheet(*node, which.net, Units{globals.human}).text());
+  const auto overflow = overflow_of(*device, *node);
+  if (globals.json) return write_out(json_text(node_json(*node, which.net, overflow)));
+  return write_out(node_sheet(*node, which.net, overflow, Units{globals.human}).text());
 }
 
 constexpr const char* kShowMore = R"(Examples:
   ipnctl node show chat 3
   ipnctl --json node show chat 3
-  ipnctl node show chat --id 1207)";
+  ipnctl node show chat --id 1207
+
+"overflow" is shown to the owner of the network and to root.)";
 
 Action checked(std::shared_ptr<Which> which, const char* verb,
                Result<void> (*run)(const Globals&, const Which&)) {
   return [which = std::move(which), verb, run](const Globals& globals) -> Result<void> {
-    if (!which->port && !which->id) return usage_failure(verb, "PORT or --id is required");
+    if (!which->is_given()) return usage_failure(verb, kNoNode);
     return run(globals, *which);
   };
 }
@@ -191,6 +214,67 @@ Action prepare_show(Options& options) {
   auto which = std::make_shared<Which>();
   add_which(options, *which);
   return checked(which, "node show", node_show);
+}
+
+// ---- node set
+
+struct NodeSettings {
+  Which which;
+  std::optional<std::uint32_t> overflow;
+};
+
+const char* meaning(std::uint32_t overflow) {
+  switch (overflow) {
+    case IPN_OVERFLOW_DROP_NEWEST:
+      return "a log of its own, which loses the newest when full; nobody waits for it";
+    case IPN_OVERFLOW_LATEST:
+      return "a log of its own, with the latest message only; nobody waits for it";
+    default:
+      return "as the network's other nodes";
+  }
+}
+
+Result<void> node_set(const Globals& globals, const NodeSettings& settings) {
+  auto device = Device::open(globals);
+  if (!device) return device.error();
+  const auto node = find_node(*device, settings.which);
+  if (!node) return node.error();
+  const std::string object = settings.which.object();
+  auto config = request_of<ipn_nodecfg>();
+  config.node = node->id;
+  config.flags = IPN_NODECFG_OVERFLOW;
+  config.overflow = *settings.overflow;
+  if (const auto done = device->call(IPN_IOC_NODE_SET, &config, object); !done) return done.error();
+  if (globals.json) {
+    return write_out(json_text(node_json(*node, settings.which.net, config.overflow)));
+  }
+  return write_out(object + ": set: overflow " + overflow_text(config.overflow) + ", " +
+                   meaning(config.overflow) + '\n');
+}
+
+constexpr const char* kSetMore = R"(Examples:
+  ipnctl node set backup 3 --overflow drop-newest
+      senders do not wait for this node any more; what does not fit is lost
+  ipnctl node set chat 1 --overflow latest
+      for a display: only the newest message is of interest
+  ipnctl node set backup 3 --overflow network
+      like the others again
+
+HOW is network, drop-newest or latest. With the last two a node has a log of its
+own, also where the others share one, and never holds up senders. It is charged
+to the node's user. What is lost counts as log_full or lapped in "node show".
+Only the owner of the network and root may do it.)";
+
+Action prepare_set(Options& options) {
+  auto settings = std::make_shared<NodeSettings>();
+  add_which(options, settings->which);
+  options.add_value("--overflow", settings->overflow, kNodeOverflow,
+                    "what becomes of messages without room");
+  return [settings](const Globals& globals) -> Result<void> {
+    if (!settings->which.is_given()) return usage_failure("node set", kNoNode);
+    if (!settings->overflow) return usage_failure("node set", "nothing to set");
+    return node_set(globals, *settings);
+  };
 }
 
 // ---- node kick
@@ -202,10 +286,11 @@ Result<void> node_kick(const Globals& globals, const Which& which) {
   if (!node) return node.error();
   auto ref = request_of<ipn_ref>();
   ref.node = node->id;
-  const std::string object = which.net + " port " + which.text();
+  const std::string object = which.object();
+  const auto overflow = globals.json ? overflow_of(*device, *node) : std::nullopt;
   if (const auto done = device->call(IPN_IOC_NODE_KICK, &ref, object); !done) return done.error();
   if (globals.json) {
-    Json form = node_json(*node, which.net);
+    Json form = node_json(*node, which.net, overflow);
     form["kicked"] = true;
     return write_out(json_text(form));
   }
@@ -229,6 +314,7 @@ Action prepare_kick(Options& options) {
 constexpr std::array kVerbs{
     Verb{"node", "list", "the nodes of a network, or of all", kListMore, prepare_list},
     Verb{"node", "show", "everything about one node", kShowMore, prepare_show},
+    Verb{"node", "set", "how a node receives", kSetMore, prepare_set},
     Verb{"node", "kick", "disconnect a node", kKickMore, prepare_kick},
 };
 

@@ -15,6 +15,8 @@ const Syntax<std::uint32_t> kPolicy{
     parse_policy, "POLICY", "a policy: broadcast, ethernet, l3, bus or a number from 1 to 63"};
 const Syntax<std::uint32_t> kUser{parse_user, "USER", "a user of this system"};
 const Syntax<std::uint32_t> kGroup{parse_group, "GROUP", "a group of this system"};
+const Syntax<std::uint32_t> kNodeOverflow{parse_node_overflow, "HOW",
+                                          "one of network, drop-newest, latest"};
 const Syntax<std::uint64_t> kSize{parse_size, "BYTES",
                                   "a number of bytes such as 65536, 64K or 2M"};
 const Syntax<std::uint64_t> kId{parse_id, "N", "a number"};

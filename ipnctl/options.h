@@ -22,7 +22,7 @@ struct Syntax {
   const char* wanted;   ///< "is not WANTED"
 };
 
-extern const Syntax<std::uint32_t> kCount, kMode, kSeconds, kPolicy, kUser, kGroup;
+extern const Syntax<std::uint32_t> kCount, kMode, kSeconds, kPolicy, kUser, kGroup, kNodeOverflow;
 extern const Syntax<std::uint64_t> kSize, kId;
 
 /// The command line of one verb. What is found goes to variables that outlive

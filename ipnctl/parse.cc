@@ -50,6 +50,12 @@ constexpr std::array<std::pair<std::string_view, std::uint32_t>, 6> kPolicies{{
     {"bus", IPN_BUS},
 }};
 
+constexpr std::array<std::pair<std::string_view, std::uint32_t>, 3> kNodeOverflows{{
+    {"network", IPN_OVERFLOW_NETWORK},
+    {"drop-newest", IPN_OVERFLOW_DROP_NEWEST},
+    {"latest", IPN_OVERFLOW_LATEST},
+}};
+
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 int hex_value(char c) {
@@ -107,6 +113,13 @@ std::optional<std::uint32_t> parse_policy(std::string_view text) {
   const auto number = parse_count(text);
   if (!number || *number == IPN_ANY || *number > IPN_POLICY_MAX) return std::nullopt;
   return number;
+}
+
+std::optional<std::uint32_t> parse_node_overflow(std::string_view text) {
+  for (const auto& [name, number] : kNodeOverflows) {
+    if (name == text) return number;
+  }
+  return std::nullopt;
 }
 
 std::optional<std::uint32_t> parse_user(std::string_view text) {

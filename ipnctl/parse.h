@@ -31,6 +31,9 @@ std::optional<std::uint32_t> parse_seconds(std::string_view text);
 /// The number of a policy from its name or from the number itself, 1 to 63.
 std::optional<std::uint32_t> parse_policy(std::string_view text);
 
+/// What a node can ask for where its messages do not fit: IPN_OVERFLOW_*.
+std::optional<std::uint32_t> parse_node_overflow(std::string_view text);
+
 /// A user or a group by name or number.
 std::optional<std::uint32_t> parse_user(std::string_view text);
 std::optional<std::uint32_t> parse_group(std::string_view text);

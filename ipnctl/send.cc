@@ -2,7 +2,9 @@
 // ipnctl send: lines, pieces or hex digits become messages.
 //
 // Input is read in big blocks and cut into views of the block; what a block
-// completes goes out in one call. Whether somebody received is asked at the
+// completes goes out in one call. Through shared memory a send returns before the
+// network has taken the message, so the last one of a block asks for a completion:
+// it comes when all of them were taken. Whether somebody received is asked at the
 // sending node's own counter of messages without receiver: it is exact, also
 // for receivers that came and went meanwhile, and costs nothing per message.
 #include <algorithm>
@@ -61,6 +63,8 @@ class Sender {
  private:
   Result<void> wait_for_receivers();
   Result<void> wait_for_room();
+  Result<void> send_many(Messages messages);
+  Result<void> send_reported(std::string_view message);
   Failure send_failure(int code, std::size_t bytes);
   std::uint64_t unreceived();
 
@@ -73,6 +77,11 @@ class Sender {
 
 Result<void> Sender::join() {
   if (auto done = device_.connect(options_.net, IPN_ROLE_SEND); !done) return done;
+  // A ring has room where a receiver has none: only calls tell how long that lasts.
+  if (options_.timeout_ms) {
+    const int error = ::ipn_setdoor(device_.node(), IPN_DOOR_DEVICE);
+    if (error < 0) return device_.failure(-error, options_.net);
+  }
   return wait_for_receivers();
 }
 
@@ -117,6 +126,29 @@ Failure Sender::send_failure(int code, std::size_t bytes) {
 }
 
 Result<void> Sender::send(Messages messages) {
+  if (options_.timeout_ms || messages.empty()) return send_many(messages);
+  if (auto done = send_many(messages.first(messages.size() - 1)); !done) return done;
+  return send_reported(messages.back());
+}
+
+Result<void> Sender::send_reported(std::string_view message) {
+  ipn_msg header{};
+  header.flags = IPN_MSG_REPORT;
+  const ssize_t sent = ::ipn_sendmsg(device_.node(), &header, message.data(), message.size(), 0);
+  if (sent < 0) return send_failure(static_cast<int>(-sent), message.size());
+  ipn_completion done{};
+  const int n = ::ipn_completions(device_.node(), &done, 1, 0);
+  if (n < 0) return device_.failure(-n, options_.net);
+  if (n > 0 && done.error != 0) {
+    return errno_failure(
+        done.error, options_.net,
+        "see whether it ended or the node lost the right to send: ipnctl net show " + options_.net);
+  }
+  ++sent_;
+  return {};
+}
+
+Result<void> Sender::send_many(Messages messages) {
   bufs_.clear();
   for (const std::string_view message : messages) {
     // The library does not write through `data` when sending.

@@ -124,6 +124,13 @@ Sheet stats_sheet(const ipn_stats& stats, const Units& units) {
             units.count(stats.requests) + ", malformed " + units.count(stats.bad_requests));
   sheet.add("drops", drops_text(stats.drops));
   sheet.add("disconnected by deadline", units.count(stats.evictions));
+  sheet.add("attached nodes",
+            std::to_string(stats.attached) + ", " + std::to_string(stats.attached_hot) + " hot");
+  sheet.add("doorbells", units.count(stats.doorbells));
+  sheet.add("wake-ups", units.count(stats.wakes));
+  sheet.add("rounds of the loop", units.count(stats.rounds));
+  sheet.add("its system calls", units.count(stats.loop_calls));
+  sheet.add("cut-off nodes", units.count(stats.cut_off));
   const std::string yours = names.user(stats.uid) + "'s ";
   sheet.add(yours + "networks", of_limit(std::to_string(stats.uid_networks),
                                          std::to_string(stats.uid_networks_max), stats));
@@ -218,7 +225,11 @@ constexpr const char* kStatsMore = R"(Examples:
   ipnctl stats --interval 1 --human
       what happens in each network, every second until SIGINT
   ipnctl --json stats --interval 5
-      the same, one JSON object a line)";
+      the same, one JSON object a line
+
+Attached nodes exchange messages through shared memory. The daemon looks at the
+hot ones by itself; others ring a doorbell when they send. Wake-ups are those
+of sleeping programs, cut-off nodes wrote nonsense into the memory.)";
 
 Action prepare_stats(Options& options) {
   auto interval = std::make_shared<std::optional<std::uint32_t>>();

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+
+#include "libipn/ring/shared_copy.h"
+#include "libipn/ring/shared_word.h"
 
 #include <ipn/ring.h>
 
@@ -36,6 +40,28 @@ struct RecordHead {
 /// What a record of type LOST takes.
 constexpr std::uint64_t kLostRecordBytes = record_bytes(sizeof(std::uint64_t));
 
+/// A message as it lies in a log, for whoever wrote it.
+struct RecordView {
+  ipn_log_record head{};
+  std::uint64_t lost = 0;  ///< said by a record of type LOST before it
+  const std::byte* payload = nullptr;
+  std::uint64_t bytes = 0;  ///< all that it takes
+};
+
+inline RecordView view_record(const std::byte* start) {
+  RecordView view;
+  const std::byte* at = start;
+  std::memcpy(&view.head, at, sizeof view.head);
+  if (view.head.type == IPN_RECORD_LOST) {
+    std::memcpy(&view.lost, at + IPN_RECORD_HDR, sizeof view.lost);
+    at += kLostRecordBytes;
+    std::memcpy(&view.head, at, sizeof view.head);
+  }
+  view.payload = at + IPN_RECORD_HDR;
+  view.bytes = static_cast<std::uint64_t>(at - start) + record_bytes(view.head.len);
+  return view;
+}
+
 /// The writing side of one epoch of a log (layout: ipn/ring.h).
 ///
 /// Responsible for where records lie and for the order in which the words of
@@ -66,16 +92,18 @@ class LogWriter {
 
   /// Writes a record, behind one that tells of `lost` messages if that is not 0.
   /// The caller has made sure by cost() that there is room. Returns the position
-  /// where it begins.
+  /// where it begins, with the padding before it: a reader may stand there.
   std::uint64_t append(const RecordHead& head, const Pieces& payload, std::uint64_t lost = 0);
 
   /// Lets readers see what was appended; `time_us` is the time of the newest.
   void publish(std::uint64_t time_us);
 
-  /// The payload of the record at `pos`, which the caller knows to be there.
-  std::span<const std::byte> payload_at(std::uint64_t pos, std::uint32_t len,
-                                        bool lost = false) const {
-    return {at(pos) + (lost ? kLostRecordBytes : 0) + IPN_RECORD_HDR, len};
+  /// What append() wrote at `pos`, which the caller knows to be there still; behind
+  /// the padding, if there is some.
+  const std::byte* record_at(std::uint64_t pos) const {
+    ipn_log_record head;
+    std::memcpy(&head, at(pos), sizeof head);
+    return head.type == IPN_RECORD_PAD ? ring_ : at(pos);
   }
 
   /// Nothing follows here: readers go on in `next_epoch` after the last number.
@@ -97,5 +125,49 @@ class LogWriter {
   std::uint64_t tail_pos_ = 0;
   unsigned unpublished_ = 0;
 };
+
+inline std::uint64_t LogWriter::cost(std::uint64_t payload_bytes, bool lost) const {
+  const std::uint64_t need = record_bytes(payload_bytes) + (lost ? kLostRecordBytes : 0);
+  const std::uint64_t to_wrap = capacity_ - (head_pos_ & (capacity_ - 1));
+  return need <= to_wrap ? need : to_wrap + need;
+}
+
+/// struct ipn_log_record as its four words: one store each, and nothing is read back.
+inline void LogWriter::write_head(std::byte* to, const RecordHead& head, std::uint32_t len,
+                           ipn_record_type type) {
+  static_assert(std::endian::native == std::endian::little && sizeof(ipn_log_record) == 32);
+  auto* words = reinterpret_cast<__u64*>(to);
+  store_word<__u64>(words[0], len | std::uint64_t{head.flags} << 32 | std::uint64_t{type} << 48,
+        std::memory_order_relaxed);
+  store_word<__u64>(words[1], head_seq_, std::memory_order_relaxed);
+  store_word<__u64>(words[2], head.node, std::memory_order_relaxed);
+  store_word<__u64>(words[3],
+        head.port | std::uint64_t{head.hops} << 16 | std::uint64_t{head.time_us} << 32,
+        std::memory_order_relaxed);
+}
+
+inline std::uint64_t LogWriter::append(const RecordHead& head, const Pieces& payload,
+                                std::uint64_t lost) {
+  const std::uint64_t need = record_bytes(payload.size()) + (lost != 0 ? kLostRecordBytes : 0);
+  const std::uint64_t to_wrap = capacity_ - (head_pos_ & (capacity_ - 1));
+  const std::uint64_t pos = head_pos_;
+  if (need > to_wrap) pad_to_start(to_wrap);
+  std::byte* to = at(head_pos_);
+  if (lost != 0) {
+    write_head(to, head, sizeof lost, IPN_RECORD_LOST);
+    copy_to_shared(to + IPN_RECORD_HDR, &lost, sizeof lost);
+    to += kLostRecordBytes;
+  }
+  write_head(to, head, static_cast<std::uint32_t>(payload.size()), IPN_RECORD_DATA);
+  to += IPN_RECORD_HDR;
+  copy_short_to_shared(to, payload.first.data(), payload.first.size());
+  if (!payload.second.empty()) {
+    copy_to_shared(to + payload.first.size(), payload.second.data(), payload.second.size());
+  }
+  head_pos_ += need;
+  ++head_seq_;
+  if (++unpublished_ == kPublishEvery) store_head();
+  return pos;
+}
 
 }  // namespace ipn::ring

@@ -14,7 +14,8 @@ namespace ipn::ring {
 /// A message that lies in a send ring. The bytes may change at any time: look at
 /// each of them once.
 struct CommittedMessage {
-  std::span<const std::byte> payload;
+  const std::byte* data = nullptr;
+  std::uint32_t len = 0;
   std::uint64_t destination = 0;
   std::uint64_t cookie = 0;
   bool report = false;  ///< a completion is wanted
@@ -53,16 +54,17 @@ class SendReader {
       const std::uint64_t to_wrap = mask_ + 1 - (tail_ & mask_);
       const std::uint64_t bytes = (behind + IPN_RECORD_ALIGN - 1) & ~(IPN_RECORD_ALIGN - 1ULL);
       if (bytes > head_ - tail_ || bytes > to_wrap) return fail(Fault::kLength);
-      if (header.type == IPN_RECORD_PAD) {
+      if (header.type_and_meta == IPN_RECORD_PAD) {
         if (bytes != to_wrap) return fail(Fault::kLength);
         tail_ += bytes;
         continue;
       }
-      if (header.type != IPN_RECORD_DATA || header.meta8 != 0) return fail(Fault::kType);
+      if (header.type_and_meta != IPN_RECORD_DATA) return fail(Fault::kType);
       if ((header.flags & ~IPN_MSG_REPORT) != 0) return fail(Fault::kType);
       if (header.len > IPN_MSG_MAX) return fail(Fault::kLength);
       front_bytes_ = bytes;
-      message.payload = {ring_ + (tail_ & mask_) + IPN_RECORD_HDR, header.len};
+      message.data = ring_ + (tail_ & mask_) + IPN_RECORD_HDR;
+      message.len = header.len;
       message.destination = header.dst;
       message.cookie = header.cookie;
       message.report = (header.flags & IPN_MSG_REPORT) != 0;
@@ -95,7 +97,7 @@ class SendReader {
   struct Header {
     std::uint32_t len;
     std::uint16_t flags;
-    std::uint8_t type, meta8;
+    std::uint16_t type_and_meta;  ///< the type is the low half, and all that is known
     std::uint64_t dst, cookie;
   };
 
@@ -106,9 +108,9 @@ class SendReader {
   Header load_header(std::uint64_t position) const {
     const auto* words = reinterpret_cast<const __u64*>(ring_ + (position & mask_));
     const std::uint64_t first = load(words[0], std::memory_order_relaxed);
-    return {static_cast<std::uint32_t>(first),      static_cast<std::uint16_t>(first >> 32),
-            static_cast<std::uint8_t>(first >> 48), static_cast<std::uint8_t>(first >> 56),
-            load(words[1], std::memory_order_relaxed), load(words[2], std::memory_order_relaxed)};
+    return {static_cast<std::uint32_t>(first), static_cast<std::uint16_t>(first >> 32),
+            static_cast<std::uint16_t>(first >> 48), load(words[1], std::memory_order_relaxed),
+            load(words[2], std::memory_order_relaxed)};
   }
 
   bool fail(Fault fault) {

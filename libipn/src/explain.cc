@@ -5,10 +5,9 @@
 #include <cstdio>
 #include <cstring>
 #include <iterator>
-#include <poll.h>
 #include <sys/ioctl.h>
 
-#include "libipn/src/node.h"
+#include "libipn/src/device.h"
 
 namespace libipn {
 namespace {
@@ -29,11 +28,27 @@ struct Words {
 };
 
 constexpr const char* kDoing[] = {
-    "nothing",       "binding",           "connecting",     "sending",
-    "receiving",     "peeking",           "setting option", "getting option",
-    "shutting down", "waiting for peers", "ioctl",
+    "nothing",
+    "binding",
+    "connecting",
+    "sending",
+    "receiving",
+    "peeking",
+    "setting option",
+    "getting option",
+    "shutting down",
+    "waiting for peers",
+    "ioctl",
+    "collecting completions",
+    "reserving",
+    "committing",
+    "flushing",
+    "releasing",
+    "changing door",
+    "reconnecting",
+    "asking for information",
 };
-static_assert(std::size(kDoing) == static_cast<std::size_t>(Call::kIoctl) + 1);
+static_assert(std::size(kDoing) == static_cast<std::size_t>(Call::kInfo) + 1);
 
 constexpr Words kWhys[] = {
     {nullptr, nullptr},
@@ -41,16 +56,30 @@ constexpr Words kWhys[] = {
     {"unknown flag", "see libipn(3)"},
     {"the name is too long", "1 to 107 bytes of [A-Za-z0-9._:@/-], first a letter, a digit or _"},
     {"the message is longer than any network takes", "65792 bytes at most, and the network's mtu"},
+    {"the message is longer than the network's mtu", "IPN_OPT_MTU tells how long it may be"},
     {"another thread is sending on this node", "one sender at a time, or open a node for each"},
     {"another thread is receiving on this node", "one receiver at a time, or open a node for each"},
     {"the end: the network ended, or this node was disconnected or does not receive", nullptr},
-    {"the daemon is gone", "close the node, start ipnd, open again"},
+    {"the daemon is gone", "start ipnd, then ipn_reconnect() or open another node"},
     {"header mode belongs to the library", "ipn_recvmsg gives the headers"},
     {"msg must be null when sending", nullptr},
     {"too many messages in one call", nullptr},
     {"ipnd gave an answer that makes no sense", "install matching versions of ipnd and libipn"},
+    {"the node's memory belongs to the parent of this process",
+     "close it and open one after fork, or call ipn_setdoor() before"},
+    {"IPN_FASTPATH has another value than 0, 1 or require", "mend it or unset it"},
+    {"messages cannot go through shared memory", "IPN_FASTPATH=1 is content with the device"},
+    {"no such door", "IPN_DOOR_FAST or IPN_DOOR_DEVICE"},
+    {"no reservation of that length", "call ipn_reserve() before, with as many bytes"},
+    {"512 reports are outstanding", "call ipn_completions()"},
+    {"so many messages are not shown", "call ipn_peekmany() before"},
+    {"messages are still shown in place", "call ipn_release() first"},
+    {"messages of an older epoch are unread", "receive them first"},
+    {"the network's policy knows no destinations", "peer must be 0"},
+    {"a field of the header is not zero", "flags, cookie and peer are for the sender"},
+    {"the device cannot be opened again", nullptr},
 };
-static_assert(std::size(kWhys) == static_cast<std::size_t>(Why::kForeignAnswer) + 1);
+static_assert(std::size(kWhys) == static_cast<std::size_t>(Why::kReopen) + 1);
 
 // What an error means to a user of this library; no reason: nothing special.
 Words words_of(int error) {
@@ -66,6 +95,8 @@ Words words_of(int error) {
               "connect another one with IPN_ROLE_SEND"};
     case ETIMEDOUT:
       return {"too few receivers in the time given", nullptr};
+    case ECONNRESET:
+      return {"the network ended, or this node was disconnected", "ipn_reconnect() joins again"};
     case ENOTTY:
       return {"the daemon does not know this request", "install matching versions"};
     default:
@@ -98,10 +129,24 @@ struct Object {
       : network(node.membership.name), on(*network != '\0' ? " on " : ""), device(node.device) {}
 };
 
+// No shared memory, with the reason that ipn_info() gives as well.
+int print_not_fast(char* text, std::size_t size, const ipn_node& node, const Failure& failure,
+                   const Words& words) {
+  const Object object(node);
+  char why[64];
+  print_door_reason(why, sizeof why, node.reason.load(std::memory_order_relaxed));
+  return snprintf(text, size, "%s%s%s: %s: %s: %s (%s)", object.network, object.on, object.device,
+                  kDoing[static_cast<std::size_t>(failure.call)], words.reason, why, words.remedy);
+}
+
 int print_own(char* text, std::size_t size, const ipn_node& node, const Failure& failure) {
   const Words words = failure.why == Why::kErrno ? words_of(failure.error)
                                                  : kWhys[static_cast<std::size_t>(failure.why)];
   const Object object(node);
+  if (failure.why == Why::kNotFast) return print_not_fast(text, size, node, failure, words);
+  if (failure.why == Why::kReopen && failure.error != ETIMEDOUT && *open_text().text != '\0') {
+    return snprintf(text, size, "%s", open_text().text);
+  }
   const char* doing = kDoing[static_cast<std::size_t>(failure.call)];
   const char* reason = words.reason != nullptr ? words.reason : strerrordesc_np(failure.error);
   const bool remedy = words.remedy != nullptr;
@@ -123,18 +168,15 @@ int print_daemon(char* text, std::size_t size, const ipn_node& node, const Failu
 
 // A dead daemon's file says ECONNABORTED to calls that waited and ENOTCONN to
 // all others, as a living daemon says to a node that is not connected.
-bool is_daemon_gone(const ipn_node& node, const Failure& failure) {
+bool tells_of_end(const ipn_node& node, const Failure& failure) {
   if (failure.why != Why::kErrno) return false;
-  if (failure.error != ENOTCONN) return failure.error == ECONNABORTED;
-  pollfd descriptor{node.fd, 0, 0};
-  const long ready = restarting(node, [&] { return poll(&descriptor, 1, 0); });
-  return ready > 0 && (descriptor.revents & POLLERR) != 0;
+  return failure.error == ENOTCONN ? is_daemon_gone(node) : failure.error == ECONNABORTED;
 }
 
 }  // namespace
 
 int fail(ipn_node& node, Failure failure) {
-  if (is_daemon_gone(node, failure)) {
+  if (tells_of_end(node, failure)) {
     failure.error = ECONNABORTED;
     failure.why = Why::kDaemonGone;
   }

@@ -9,14 +9,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "libipn/src/node.h"
+#include "libipn/src/fast.h"
+#include "libipn/src/held.h"
 
 namespace libipn {
+
+std::atomic<std::uint32_t> forks{1};
+
 namespace {
 
 constexpr char kUsualPath[] = "/dev/ipn";
 
-std::atomic<std::uint32_t> forks{1};
 std::atomic<std::uint64_t> serials{0};
 pthread_once_t watch_forks = PTHREAD_ONCE_INIT;
 
@@ -60,6 +63,7 @@ int shake_hands(ipn_node& node) {
   if (node.daemon.abi == 0) return fail_handshake(node.device, ENOTTY);
   if (node.daemon.abi != IPN_ABI) return fail_abi(node.device, node.daemon.abi);
   node.daemon.text[sizeof node.daemon.text - 1] = '\0';
+  node.daemon.socket[sizeof node.daemon.socket - 1] = '\0';
   return 0;
 }
 
@@ -71,6 +75,24 @@ int choose_header_mode(ipn_node& node) {
   return result < 0 ? fail_handshake(node.device, static_cast<int>(-result)) : 0;
 }
 
+void destroy(ipn_node* node) {
+  // What was committed is sent. A child of fork leaves the ring to its parent.
+  if (node->fast != nullptr && node->fast->sends && !is_stale(*node)) node->fast->writer.publish();
+  // The device first: the node ends here, and not because the socket hangs up.
+  // Linux closes the descriptor even if close() is interrupted.
+  if (node->fd >= 0) close(node->fd);
+  free(node->device);
+  release_fast(*node);
+  free(node->peek_buffer);
+  free(node->held);
+  free(node->send_buffer);
+  free(node->reports);
+  node->~ipn_node();
+  free(node);
+}
+
+}  // namespace
+
 int open_node(ipn_node& node) {
   const int nonblock = (node.flags & IPN_NONBLOCK) != 0 ? O_NONBLOCK : 0;
   const long fd =
@@ -79,24 +101,12 @@ int open_node(ipn_node& node) {
   node.fd = static_cast<int>(fd);
   struct stat status {};
   if (fstat(node.fd, &status) != 0) return fail_open(node.device, errno);
-  node.door = S_ISCHR(status.st_mode) ? IPN_DOOR_DEVICE : IPN_DOOR_FILE;
+  node.device_door = S_ISCHR(status.st_mode) ? IPN_DOOR_DEVICE : IPN_DOOR_FILE;
+  node.door.store(node.device_door, std::memory_order_relaxed);
   node.membership.port = IPN_PORT_ANY;
   const int error = shake_hands(node);
   return error != 0 ? error : choose_header_mode(node);
 }
-
-void destroy(ipn_node* node) {
-  // Linux closes the descriptor even if close() is interrupted.
-  if (node->fd >= 0) close(node->fd);
-  free(node->device);
-  free(node->peek_buffer);
-  node->~ipn_node();
-  free(node);
-}
-
-}  // namespace
-
-std::uint32_t fork_count() { return forks.load(std::memory_order_relaxed); }
 
 }  // namespace libipn
 
@@ -105,8 +115,9 @@ int ipn_open(const char* device, unsigned flags, struct ipn_node** node) {
   const NoCancel no_cancel;
   if (node == nullptr) return fail_arguments("no place for the node was given", EINVAL);
   *node = nullptr;
-  if ((flags & ~(IPN_NONBLOCK | IPN_INTR)) != 0) {
-    return fail_arguments("unknown flag (IPN_NONBLOCK and IPN_INTR are known)", EINVAL);
+  if ((flags & ~(IPN_NONBLOCK | IPN_INTR | IPN_NOSPIN | IPN_BUSY)) != 0) {
+    return fail_arguments(
+        "unknown flag (IPN_NONBLOCK, IPN_INTR, IPN_NOSPIN and IPN_BUSY are known)", EINVAL);
   }
   pthread_once(&watch_forks, [] { pthread_atfork(nullptr, nullptr, count_fork); });
 

@@ -16,8 +16,16 @@
 // calls have learned. Two threads may be inside of it, one sending and one
 // receiving; what they share is atomic. Failures are remembered as a number of
 // 64 bits and become a sentence only when ipn_explain() asks.
+//
+// Messages have two doors: read and write of the device (device.h), and memory
+// shared with the daemon (fast.h), which is made and given up by whoever holds
+// both turns. What both doors share is here.
 
 namespace libipn {
+
+struct Fast;
+struct Held;
+struct Reports;
 
 /// What the caller was doing when it failed; indexes a table in explain.cc.
 enum class Call : std::uint8_t {
@@ -32,6 +40,14 @@ enum class Call : std::uint8_t {
   kShutdown,
   kWaitPeers,
   kIoctl,
+  kComplete,
+  kReserve,
+  kCommit,
+  kFlush,
+  kRelease,
+  kSetDoor,
+  kReconnect,
+  kInfo,
 };
 
 /// Why, where the library itself knows; indexes a table in explain.cc.
@@ -41,6 +57,7 @@ enum class Why : std::uint8_t {
   kUnknownFlag,
   kName,
   kMessageTooLong,
+  kLongerThanMtu,
   kSenderBusy,
   kReceiverBusy,
   kEnd,
@@ -49,6 +66,18 @@ enum class Why : std::uint8_t {
   kHeaderForSending,
   kTooMany,
   kForeignAnswer,
+  kStale,
+  kFastPathValue,
+  kNotFast,
+  kDoor,
+  kReservation,
+  kReportsFull,
+  kNotShown,
+  kStillShown,
+  kOldEpoch,
+  kNoDestination,
+  kHeaderFields,
+  kReopen,
 };
 
 /// One failure. `nr` is the number by which the daemon knows the call
@@ -64,14 +93,59 @@ static_assert(sizeof(Failure) == 8 && std::atomic<Failure>::is_always_lock_free)
 inline constexpr std::uint16_t kReadNr = 0x100;
 inline constexpr std::uint16_t kWriteNr = 0x101;
 
+/// What IPN_FASTPATH says.
+enum class FastPath : std::uint8_t { kNever, kAllowed, kRequired };
+
+/// Why messages travel by the device; indexes a table in door_reason.cc.
+enum class Reason : std::uint16_t {
+  kNone,
+  kTurnedOff,
+  kChosen,
+  kNotOffered,
+  kSocket,
+  kNoAnswer,
+  kTicket,
+  kAttach,
+  kGrant,
+  kMapping,
+  kMoved,
+  kEpoch,
+};
+struct alignas(4) DoorReason {
+  Reason reason = Reason::kNone;
+  std::uint16_t error = 0;  // errno, where there is one
+};
+static_assert(std::atomic<DoorReason>::is_always_lock_free);
+
+/// What the program has asked for, to ask for it again.
+struct Wishes {
+  static constexpr unsigned kNames[] = {IPN_OPT_MTU,   IPN_OPT_NUMNODES, IPN_OPT_MSGPOOLSIZE,
+                                        IPN_OPT_FLAGS, IPN_OPT_MODE,     IPN_OPT_RING};
+  static constexpr unsigned kOptions = sizeof kNames / sizeof *kNames;
+
+  bool bound = false, connected = false;
+  std::uint32_t shut = 0;  // roles given up before connecting
+  bool has_option[kOptions] = {};
+  std::uint32_t option[kOptions] = {};
+  std::uint32_t bind_policy = 0, connect_policy = 0, roles = 0;
+  char name[IPN_NAME_MAX + 1] = {};
+};
+
+/// A message that is being written by the caller, between reserve and commit.
+struct Reservation {
+  void* data = nullptr;
+  std::uint32_t size = 0;
+  bool in_ring = false;
+};
+
 }  // namespace libipn
 
 struct ipn_node {
   int fd = -1;
-  unsigned flags = 0;        // IPN_NONBLOCK | IPN_INTR
-  std::uint64_t serial = 0;  // tells apart nodes that lived at the same address
-  char* device = nullptr;    // path; owned
-  std::uint32_t door = 0;
+  unsigned flags = 0;             // of ipn_open()
+  std::uint64_t serial = 0;       // tells apart nodes that lived at the same address
+  char* device = nullptr;         // path; owned
+  std::uint32_t device_door = 0;  // the kind of device
   ipn_version daemon{};
 
   ipn_join membership{};  // as answered by BIND and CONNECT; zeros before
@@ -82,14 +156,45 @@ struct ipn_node {
   std::atomic<std::uint32_t> receiving{0};
   std::atomic<libipn::Failure> failure{};  // the last one, of any thread
 
-  void* peek_buffer = nullptr;  // the receiver's; owned; made by the first peek
+  // The way of messages; ipn_info() reads the atomic ones at any time.
+  libipn::Fast* fast = nullptr;        // owned; null: the device only
+  std::atomic<std::uint64_t> mark{0};  // process_mark() of what is mapped; 0: nothing
+  std::atomic<std::uint32_t> door{0};
+  std::atomic<libipn::DoorReason> reason{};
+  libipn::FastPath fast_path = libipn::FastPath::kAllowed;
+  bool device_chosen = false;        // by ipn_setdoor()
+  std::int64_t attach_after_ms = 0;  // when to try again after the daemon moved it
+
+  // The receiver's. Made when they are needed first.
+  void* peek_buffer = nullptr;
+  libipn::Held* held = nullptr;
+  std::uint64_t given_below = 0;  // messages of lower numbers the caller has already
+
+  // The sender's.
+  libipn::Reservation reservation{};
+  void* send_buffer = nullptr;  // IPN_MSG_MAX bytes
+  libipn::Reports* reports = nullptr;
+
+  libipn::Wishes wishes{};
 };
 
 namespace libipn {
 
 /// Forks since the library was first used, plus 1. A sender's mark that a fork
 /// copied from another thread is not valid in the child.
-std::uint32_t fork_count();
+extern std::atomic<std::uint32_t> forks;
+inline std::uint32_t fork_count() { return forks.load(std::memory_order_relaxed); }
+
+/// A number that a child of fork() does not have in common with its parent.
+/// 0: the kernel has no page that a fork wipes.
+std::uint64_t process_mark();
+extern const std::atomic<std::uint64_t>* process_page;
+
+/// What was mapped belongs to a parent of this process.
+inline bool is_stale(const ipn_node& node) {
+  const std::uint64_t mark = node.mark.load(std::memory_order_relaxed);
+  return mark != 0 && process_page->load(std::memory_order_relaxed) != mark;
+}
 
 /// Remembers the failure for ipn_explain() and returns -error. A dead daemon
 /// is told apart from a node without network, both of which are ENOTCONN.
@@ -97,6 +202,8 @@ int fail(ipn_node& node, Failure failure);
 inline int fail(ipn_node& node, Call call, int error, Why why) {
   return fail(node, Failure{static_cast<std::uint16_t>(error), 0, call, why});
 }
+
+inline int fail_stale(ipn_node& node, Call call) { return fail(node, call, ESTALE, Why::kStale); }
 
 /// The text that ipn_explain(NULL) gives to this thread.
 struct OpenText {
@@ -111,6 +218,12 @@ int fail_abi(const char* path, std::uint32_t abi);
 int fail_no_device(const char* rootless);
 int fail_arguments(const char* reason, int error);
 
+inline bool is_nonblocking(const ipn_node& node) { return (node.flags & IPN_NONBLOCK) != 0; }
+
+/// Nanoseconds of a clock that only goes forward.
+std::int64_t now_ns();
+inline std::int64_t now_ms() { return now_ns() / 1'000'000; }
+
 /// Calls `call` until no signal interrupts it, or once on nodes with IPN_INTR.
 template <typename SystemCall>
 long restarting(const ipn_node& node, SystemCall call) {
@@ -120,6 +233,16 @@ long restarting(const ipn_node& node, SystemCall call) {
     if (errno != EINTR || (node.flags & IPN_INTR) != 0) return -errno;
   }
 }
+
+/// Opens node.device and makes sure of what it is; 0 or -errno, with its text in open_text().
+int open_node(ipn_node& node);
+
+/// BIND and CONNECT; `name` may be null for CONNECT. 0 or a failure.
+int join(ipn_node& node, Call call, unsigned long request, const char* name, unsigned policy,
+         unsigned roles, std::int32_t port);
+
+/// Puts the reason why messages travel by the device into `text`.
+int print_door_reason(char* text, std::size_t size, DoorReason reason);
 
 /// An ioctl with the rules above; remembers a failure.
 int control(ipn_node& node, Call call, unsigned long request, void* argument);
@@ -151,24 +274,52 @@ class NoCancel {
   int before_ = PTHREAD_CANCEL_ENABLE;
 };
 
+/// Set in a turn that the library has taken for itself, while it attaches again in
+/// a call of the other side: the program's own thread waits a little for it.
+inline constexpr std::uint32_t kLibraryInside = 0x80000000u;
+
+/// Left in the sender's turn by ipn_reserve() and ipn_commit(): nobody is inside, and
+/// they may go in again without an atomic operation each, for the price that they do
+/// not notice each other in two threads. All others have to take the turn; the
+/// library, for which the program's thread would have to wait, does not take it.
+inline constexpr std::uint32_t kInPlace = 0x40000000u;
+
+/// Waits until the library is out.
+void let_library_out(std::atomic<std::uint32_t>& inside);
+
 /// The only sender or the only receiver, or none: no waiting.
 class Turn {
  public:
-  explicit Turn(std::atomic<std::uint32_t>& inside) : inside_(inside) {
-    const std::uint32_t mine = fork_count();
+  explicit Turn(std::atomic<std::uint32_t>& inside, std::uint32_t who = 0) : inside_(inside) {
+    const std::uint32_t forks_now = fork_count();
     std::uint32_t seen = inside.load(std::memory_order_relaxed);
-    taken_ = seen != mine && inside.compare_exchange_strong(seen, mine, std::memory_order_acquire);
+    if (seen == (forks_now | kLibraryInside) && who == 0) {
+      let_library_out(inside);
+      seen = inside.load(std::memory_order_relaxed);
+    }
+    const bool free = (seen & ~(kLibraryInside | kInPlace)) != forks_now ||
+                      (seen == (forks_now | kInPlace) && who != kLibraryInside);
+    taken_ =
+        free && inside.compare_exchange_strong(seen, forks_now | who, std::memory_order_acquire);
   }
   ~Turn() {
-    if (taken_) inside_.store(0, std::memory_order_release);
+    if (taken_) inside_.store(after_, std::memory_order_release);
   }
+  /// At the end nobody is inside, and kInPlace says so.
+  void leave_in_place() { after_ = fork_count() | kInPlace; }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
   bool taken() const { return taken_; }
 
  private:
   std::atomic<std::uint32_t>& inside_;
+  std::uint32_t after_ = 0;
   bool taken_ = false;
 };
+
+/// Nobody is inside of this turn, which belongs to sending in place.
+inline bool is_in_place(const std::atomic<std::uint32_t>& inside) {
+  return inside.load(std::memory_order_acquire) == (fork_count() | kInPlace);
+}
 
 }  // namespace libipn

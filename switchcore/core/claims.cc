@@ -19,7 +19,6 @@ void Claims::begin(Node& node, std::vector<Node*>& readers) {
   node.reads_memory_ = true;
   node.claimed_ = node.claims_from_ = node.cursor_;
   node.claim_base_ = node.own_passed_;
-  node.own_evicted_base_ = node.own_evicted_;
   node.settled_ = {};
   node.memory_reader_index_ = readers.size();
   readers.push_back(&node);

@@ -94,6 +94,7 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   }
 
  private:
+  friend class SendRun;
   friend class Switch;
   using SendQueue = List<ParkedSend, ParkedSendTag>;
 
@@ -117,7 +118,7 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   void set_exempt(bool exempt);
   void judge_again(Node& node);
   void make_receiver(Node& node);
-  Result<void> make_own_log(Node& node);
+  Result<void> make_own_log(Node& node, std::uint64_t first_seq = 1);
   void drop_own_log(Node& node);
   Result<void> set_overflow(Node& node, std::uint32_t overflow);
   Result<void> move_to_own_log(Node& node, std::uint32_t overflow);
@@ -164,6 +165,7 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   bool drop_for_all(Node& from, const Verdict& verdict, std::uint64_t bytes);
   std::uint32_t append(const LogEntry& entry, const ring::Pieces& payload, Node* source,
                        const Verdict& verdict, std::uint64_t& seq);
+  void tell_shared_readers(const Node* source, bool include_self);
   bool append_own(Node& receiver, const LogEntry& entry, const ring::Pieces& payload,
                   bool skip_full);
   void count_no_receiver(Node* source);

@@ -18,11 +18,12 @@ constexpr int kEpochsPerSecond = 10;
 
 // Logs of receivers' own --------------------------------------------------------
 
-Result<void> Network::make_own_log(Node& node) {
+Result<void> Network::make_own_log(Node& node, std::uint64_t first_seq) {
   auto storage = make_charged_storage(node.credentials_.uid, log_bytes(), log_charge());
   if (!storage) return storage.error();
   node.own_log_ =
-      std::make_unique<OwnLog>(node, std::move(*storage), config_.pool, services_.faulty);
+      std::make_unique<OwnLog>(node, std::move(*storage), config_.pool, first_seq,
+                               services_.faulty);
   node.own_log_index_ = own_receivers_.size();
   own_receivers_.push_back(&node);
   return {};
@@ -67,7 +68,8 @@ Result<void> Network::move_to_own_log(Node& node, std::uint32_t overflow) {
     shared_->consume(node);
   }
   shared_->leave(node);
-  if (auto ok = make_own_log(node); !ok) {
+  // Numbers ascend for the program, which takes smaller ones for what it has read.
+  if (auto ok = make_own_log(node, shared_->log().head_seq()); !ok) {
     shared_->join(node);
     return ok;
   }
@@ -92,6 +94,7 @@ Result<void> Network::check_new_logs(const NetworkConfig& wanted, std::uint64_t 
                             "or after kicks (try again in a second)"};
   }
   // What is unread moves to memory that nobody is charged for: it has to fit.
+  if (memory_readers_ > 0 && take_claims()) made_room();
   const std::uint64_t ring_bytes = ring_bytes_for(wanted);
   const auto has_too_much = [&](const Log& log) {
     return log.used_bytes() > ring_bytes || log.count() > wanted.pool;
@@ -177,10 +180,14 @@ void Network::install_logs(NewLogs logs) {
     services_.accounts.release_log(receiver->credentials_.uid, logs.less);
     if (receiver->own_log_) receiver->own_log_->begin_epoch(std::move(storage), config_.pool);
   }
+  memory_readers_ = 0;
   for (Node* receiver : receivers_) {
     receiver->blocking_since_ = 0;  // until somebody finds the new log full
     update_own_log_full(*receiver);
+    // Who could not be told of the new memory does not read it.
+    if (receiver->reads_memory_) ++memory_readers_;
   }
+  made_room();  // senders that wait try again, and find who is in their way
 }
 
 // Programs that read the memory of a log -------------------------------------------
@@ -245,10 +252,17 @@ void Network::arm_gates() {
   }
 }
 
+/// Claims are also taken where somebody looks whether a message fits: what came of
+/// that is part of the answer.
 bool Network::take_claims() {
-  bool room = shared_ && shared_->take_claims();
+  bool room = false;
+  if (shared_) {
+    shared_->take_claims();
+    room = shared_->take_room_made();
+  }
   for (Node* receiver : own_receivers_) {
-    if (!receiver->reads_memory_ || !receiver->own_log_->take_claim()) continue;
+    if (receiver->reads_memory_) receiver->own_log_->take_claim();
+    if (!receiver->own_log_->take_room_made()) continue;
     update_own_log_full(*receiver);
     room = true;
   }

@@ -201,14 +201,7 @@ std::uint32_t Network::append(const LogEntry& entry, const ring::Pieces& payload
   bool addressed = receivers > 0;
   if (receivers > 0) {
     seq = shared_->append(entry, payload, source);
-    if (shared_->has_memory_readers() && !ListHook<Network, NetworkUnpublishedTag>::is_linked()) {
-      services_.unpublished.push_back(*this);
-    }
-    if (!want_readable_.empty()) {
-      want_readable_.for_each([&](Node& node) {
-        if (!node.own_log_ && (&node != source || entry.loopback)) wake(node);
-      });
-    }
+    tell_shared_readers(source, entry.loopback);
   }
   if (!own_receivers_.empty()) {
     // All get the same bytes, also if the sender changes them meanwhile.
@@ -223,6 +216,16 @@ std::uint32_t Network::append(const LogEntry& entry, const ring::Pieces& payload
   }
   if (!addressed) count_no_receiver(source);
   return receivers;
+}
+
+/// Something was appended to the shared log.
+void Network::tell_shared_readers(const Node* source, bool include_self) {
+  if (shared_->has_memory_readers() && !ListHook<Network, NetworkUnpublishedTag>::is_linked()) {
+    services_.unpublished.push_back(*this);
+  }
+  want_readable_.for_each([&](Node& node) {
+    if (!node.own_log_ && (&node != source || include_self)) wake(node);
+  });
 }
 
 bool Network::append_own(Node& receiver, const LogEntry& entry, const ring::Pieces& payload,

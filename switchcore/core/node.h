@@ -194,6 +194,7 @@ class Node : public ListHook<Node, MemberTag>,
   friend class Claims;
   friend class Network;
   friend class OwnLog;
+  friend class SendRun;
   friend class SharedLog;
   friend class Switch;
 
@@ -243,7 +244,6 @@ class Node : public ListHook<Node, MemberTag>,
   std::uint64_t claims_from_ = 0;        ///< its cursor when it attached
   std::uint64_t claimed_ = 0;            ///< read_seq, as it was believed last
   std::uint64_t claim_base_ = 0;         ///< own_passed_ when it attached
-  std::uint64_t own_evicted_base_ = 0;   ///< own_evicted_ then
   ReaderClaims settled_;                 ///< what of its claims is in the counters
 
   // The sending side.

@@ -10,15 +10,15 @@
 namespace ipn {
 
 OwnLog::OwnLog(Node& reader, std::unique_ptr<LogStorage> storage, std::uint32_t pool,
-               List<Node, FaultyTag>& faulty)
-    : node_(reader), log_(std::move(storage), pool), faulty_(faulty) {
+               std::uint64_t first_seq, List<Node, FaultyTag>& faulty)
+    : node_(reader), log_(std::move(storage), pool, first_seq), faulty_(faulty) {
   node_.cursor_ = log_.head_seq();
 }
 
 std::uint64_t OwnLog::append(const LogEntry& entry, const ring::Pieces& payload) {
   if (keeps_latest()) overwrite();
   LogEntry own = entry;
-  own.lost = static_cast<std::uint32_t>(std::exchange(lost_, 0));
+  own.lost = std::exchange(lost_, 0);
   return log_.append(own, payload);
 }
 
@@ -46,7 +46,7 @@ std::uint64_t OwnLog::queue() {
 }
 
 Incoming OwnLog::peek() {
-  const LogEntry& entry = log_.entry(node_.cursor_);
+  const LogEntry entry = log_.entry(node_.cursor_);
   return {log_.payload(node_.cursor_),
           node_.cursor_,
           entry.lost + node_.lost_,
@@ -97,6 +97,7 @@ bool OwnLog::take_claim() {
   node_.blocking_since_ = 0;
   if (node_.cursor_ <= log_.tail_seq()) return false;
   log_.release_to(node_.cursor_);
+  room_made_ = true;
   return true;
 }
 

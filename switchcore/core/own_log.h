@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "switchcore/core/log.h"
@@ -20,7 +21,7 @@ class OwnLog {
  public:
   /// `reader` owns the log. `faulty`: see SharedLog.
   OwnLog(Node& reader, std::unique_ptr<LogStorage> storage, std::uint32_t pool,
-         List<Node, FaultyTag>& faulty);
+         std::uint64_t first_seq, List<Node, FaultyTag>& faulty);
 
   const Log& log() const { return log_; }
   /// The newest message takes the place of all that is unread.
@@ -52,6 +53,8 @@ class OwnLog {
   void tell_reader() { node_.attachment_->on_published(log_.head_seq()); }
   /// Looks how far it has read. True if that made room.
   bool take_claim();
+  /// True if its reader has made room since this was asked last.
+  bool take_room_made() { return std::exchange(room_made_, false); }
   /// Asks it to ring when it has read half of what is there.
   void arm();
   void disarm();
@@ -65,6 +68,7 @@ class OwnLog {
   std::vector<Node*> memory_reader_;  ///< the node, while it is one
   std::uint64_t lost_ = 0;            ///< since the last append
   bool armed_ = false;
+  bool room_made_ = false;
 };
 
 }  // namespace ipn

@@ -29,9 +29,11 @@ std::uint64_t SharedLog::leave(Node& node) {
 }
 
 std::uint64_t SharedLog::append(const LogEntry& entry, const ring::Pieces& payload, Node* source) {
-  if (!lossless_) {
-    while (!log_.fits(payload.size())) evict_oldest();
-  }
+  if (!lossless_) make_room(payload.size());
+  return put(entry, payload, source);
+}
+
+std::uint64_t SharedLog::put(const LogEntry& entry, const ring::Pieces& payload, Node* source) {
   const std::uint64_t seq = log_.append(entry, payload);
   if (source != nullptr && source->can_receive_ && !source->own_log_ && !entry.loopback) {
     ++source->own_taken_;
@@ -64,7 +66,7 @@ std::uint64_t SharedLog::queue_of(Node& node) {
 
 Incoming SharedLog::peek(Node& node) {
   settle(node);
-  const LogEntry& entry = log_.entry(node.cursor_);
+  const LogEntry entry = log_.entry(node.cursor_);
   return {log_.payload(node.cursor_),
           node.cursor_,
           node.lost_,
@@ -126,6 +128,7 @@ bool SharedLog::advance_tail() {
   std::uint64_t tail = log_.head_seq();
   for (const Node* node : readers_) tail = std::min(tail, node->cursor_);
   const bool made_room = tail > log_.tail_seq();
+  room_made_ = room_made_ || made_room;
   log_.release_to(tail);
   at_tail_ = static_cast<std::size_t>(
       std::count_if(readers_.begin(), readers_.end(),
@@ -153,14 +156,20 @@ void SharedLog::begin_epoch(std::unique_ptr<LogStorage> storage, std::uint32_t p
   blockers_marked_ = false;  // nobody is in the way until somebody finds the new log full
 }
 
+void SharedLog::make_room(std::uint64_t payload_bytes) {
+  while (!log_.fits(payload_bytes)) evict_oldest();
+}
+
 void SharedLog::evict_oldest() {
-  const LogEntry& oldest = log_.entry(log_.tail_seq());
+  const LogEntry oldest = log_.entry(log_.tail_seq());
   Node* source = oldest.port.value < ports_.size() ? ports_[oldest.port.value] : nullptr;
   if (source != nullptr && source->id_ == oldest.source && !oldest.loopback) {
     ++source->own_evicted_;
-    if (source->reads_memory_ && !source->own_log_) {
+    // Those before the place where it began to read are none of its business.
+    const bool tells = source->reads_memory_ && !source->own_log_;
+    if (tells && source->own_evicted_ > source->claim_base_) {
       source->attachment_->on_own_evicted(log_.tail_seq(),
-                                          source->own_evicted_ - source->own_evicted_base_);
+                                          source->own_evicted_ - source->claim_base_);
     }
   }
   log_.evict_oldest();

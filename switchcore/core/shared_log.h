@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "switchcore/core/log.h"
@@ -44,6 +45,10 @@ class SharedLog {
   }
   /// Lossless: the caller has checked fits().
   std::uint64_t append(const LogEntry& entry, const ring::Pieces& payload, Node* source);
+  /// Lossy: loses the oldest until such a message fits.
+  void make_room(std::uint64_t payload_bytes);
+  /// The same where there is room, by fits() or by log().room().
+  std::uint64_t put(const LogEntry& entry, const ring::Pieces& payload, Node* source);
   std::span<const std::byte> payload(std::uint64_t seq) const { return log_.payload(seq); }
 
   bool is_readable(Node& node);
@@ -75,13 +80,15 @@ class SharedLog {
   void tell_readers();
   /// Looks how far they have read. True if that made room.
   bool take_claims();
+  /// True if the tail moved, by whoever, since this was asked last.
+  bool take_room_made() { return std::exchange(room_made_, false); }
   /// Asks those who are in the way to ring when they have read half of it.
   void arm();
   void disarm();
 
  private:
   bool is_own(const Node& node, std::uint64_t seq) const {
-    const LogEntry& entry = log_.entry(seq);
+    const LogEntry entry = log_.entry(seq);
     return entry.source == node.id_ && !entry.loopback;
   }
   void skip_own(Node& node);
@@ -101,6 +108,7 @@ class SharedLog {
   bool blockers_marked_ = false;       ///< for this tail
   bool was_mapped_ = false;
   bool armed_ = false;
+  bool room_made_ = false;
 };
 
 }  // namespace ipn

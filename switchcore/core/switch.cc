@@ -225,16 +225,16 @@ void Switch::cut_off(Node& node, std::string_view reason) {
   disconnect(node, DropReason::kEvicted);
 }
 
-void Switch::look_for_room() {
+bool Switch::look_for_room() {
   gated_.for_each([](Network& network) { network.look_for_room(); });
+  return !work_.empty();
 }
 
 bool Switch::arm_gates() {
   if (gated_.empty()) return false;
   gated_.for_each([](Network& network) { network.arm_gates(); });
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  look_for_room();
-  return !work_.empty();
+  return look_for_room();
 }
 
 // Time ------------------------------------------------------------------------

@@ -136,11 +136,14 @@ class Switch {
   void notify(Node& node) { ready_.push_back(node); }
   /// Disconnects a node whose program wrote nonsense into memory.
   void cut_off(Node& node, std::string_view reason);
-  /// Looks whether programs made room for those who wait; then there is work for
+  /// Looks whether programs made room for those who wait. True: there is work for
   /// dispatch(). To be called once a round, before a sleep arm_gates() instead.
-  void look_for_room();
-  /// Programs will ring when they make room. True: some have done so meanwhile.
+  bool look_for_room();
+  /// Programs will ring when they make much room. True: some have done so meanwhile.
   bool arm_gates();
+  /// Somebody waits for room that programs make: look again after a while, for
+  /// little room is made without a ring.
+  bool has_gates() const { return !gated_.empty(); }
 
   // Management.
   /// EEXIST, EDQUOT, EINVAL, EPERM. `from_configuration`: root is charged, whoever
@@ -193,6 +196,8 @@ class Switch {
   void run_timers();
 
  private:
+  friend class SendRun;
+
   Result<Network*> make_network(const NetworkConfig& config, bool exempt);
   Result<Network*> network_for_bind(const Node& node, const JoinRequest& request,
                                     const Credentials& who);

@@ -200,8 +200,8 @@ void Switch::end_all() {
 
 NodeView Switch::view(Node& node) {
   NodeView view{node};
-  Claims::count(node);
   if (node.can_receive_) view.queue = node.network_->queue_of(node);
+  Claims::count(node);  // of what was believed just now
   view.queue_max = node.queue_max_;
   if (node.port_) view.connected_ns = clock_.monotonic - node.connected_at_;
   if (node.blocking_since_ != 0) {

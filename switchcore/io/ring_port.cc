@@ -143,10 +143,12 @@ bool RingPort::send_areas(const LogPlace& place) {
 std::size_t RingPort::take(std::size_t budget) {
   std::size_t moved = 0;
   if (!front_waits_ && !is_over() && reader_.refresh()) {
-    while (moved < budget && take_one(moved)) {
+    SendRun run(core_, node_);
+    while (moved < budget && take_one(run, moved)) {
     }
   }
-  if (has_fault()) fault(describe(reader_.fault()));
+  if (reader_.fault() != ring::SendReader::Fault::kNone) fault(describe(reader_.fault()));
+  if (over_asked_) fault("it asked for more completions than it has room for");
   if (reader_.publish()) has_room_news = true;
   if (tell_when_empty_ && moved < budget && (!front_waits_ || is_over())) {
     tell_when_empty_ = false;
@@ -156,22 +158,23 @@ std::size_t RingPort::take(std::size_t budget) {
 }
 
 /// False: the front has to wait, or there is none.
-bool RingPort::take_one(std::size_t& moved) {
+bool RingPort::take_one(SendRun& run, std::size_t& moved) {
   if (!reader_.front(front_message_)) return false;
   Outgoing& outgoing = front_.message;
-  outgoing.payload.first = front_message_.payload;
+  outgoing.payload.first = {front_message_.data, front_message_.len};
   outgoing.destination = front_message_.destination;
-  const SendOutcome outcome = core_.send(node_, outgoing);
+  SendOutcome outcome;
+  run.send(outgoing, outcome);
   if (outcome.kind == SendOutcome::Kind::kWouldBlock) {
     const int error = core_.park(front_);
     IPN_ASSERT(error == 0);  // nothing is charged for what lies in a ring
     front_waits_ = true;
     return false;
   }
-  moved += kMessageCost + front_message_.payload.size();
+  moved += kMessageCost + front_message_.len;
   reader_.pop();
   if (front_message_.report) complete(outcome);
-  return !faulty_;
+  return !over_asked_;
 }
 
 bool RingPort::take_all() {
@@ -197,7 +200,8 @@ void RingPort::front_done(const SendOutcome& outcome) {
 void RingPort::complete(const SendOutcome& outcome) {
   const std::uint64_t collected = load(control_->completion_tail, std::memory_order_acquire);
   if (completions_ - collected >= IPN_COMPLETION_ENTRIES) {
-    return fault("it asked for more completions than it has room for");
+    over_asked_ = true;
+    return;
   }
   ipn_completion completion{};
   completion.cookie = front_message_.cookie;
@@ -209,8 +213,6 @@ void RingPort::complete(const SendOutcome& outcome) {
               sizeof completion);
   store(status_->completion_head, __u64{++completions_});
 }
-
-bool RingPort::has_fault() { return !faulty_ && reader_.fault() != ring::SendReader::Fault::kNone; }
 
 void RingPort::fault(std::string_view reason) {
   if (std::exchange(faulty_, true)) return;

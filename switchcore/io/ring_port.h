@@ -11,6 +11,7 @@
 #include "switchcore/base/result.h"
 #include "switchcore/base/time.h"
 #include "switchcore/io/unique_fd.h"
+#include "switchcore/core/send_run.h"
 #include "switchcore/core/switch.h"
 #include "switchcore/io/shared_memory.h"
 
@@ -116,13 +117,12 @@ class RingPort final : public Attachment {
   };
 
   ipn_control& control() const { return *control_; }
-  bool take_one(std::size_t& moved);
+  bool take_one(SendRun& run, std::size_t& moved);
   void front_done(const SendOutcome& outcome);
   void complete(const SendOutcome& outcome);
   void fault(std::string_view reason);
   /// The node sends no more: what is in the ring stays there.
   bool is_over() const { return faulty_ || node_.state() == Node::State::kEnded; }
-  bool has_fault();
   void wake_word(__u32& word);
 
   Switch& core_;
@@ -137,6 +137,7 @@ class RingPort final : public Attachment {
   ring::CommittedMessage front_message_;
   bool front_waits_ = false;
   bool faulty_ = false;
+  bool over_asked_ = false;  ///< completions, more than there is room for
   bool hung_up_ = false;
   bool tell_when_empty_ = false;
   std::uint32_t wish_ = 0;        ///< the last value of ring_me that was not 0

@@ -27,6 +27,11 @@ constexpr std::size_t kWakesPerRound = 64;
 /// A port stays hot that long after its last message.
 constexpr TimeNs kHotFor = 50 * kMicrosecond;
 
+/// Programs ring when they have read half of what is in the way. For one that stops
+/// before, room is looked for after that time, more and more rarely.
+constexpr TimeNs kLookForRoomLeast = kMillisecond;
+constexpr TimeNs kLookForRoomMost = 100 * kMillisecond;
+
 constexpr TimeNs kTicketLife = 2 * kSecond;
 constexpr int kAcceptsPerRound = 16;
 constexpr std::uint32_t kHalfOpenMax = 1024;
@@ -158,6 +163,7 @@ void RingPorts::expire() {
 std::optional<TimeNs> RingPorts::next_timer() const {
   std::optional<TimeNs> next;
   if (accept_again_at_ != 0) next = accept_again_at_;
+  if (look_for_room_at_ != 0) next = std::min(next.value_or(look_for_room_at_), look_for_room_at_);
   if (half_open_.empty()) return next;
   const TimeNs first = half_open_.begin()->second->expires_at_;
   return std::min(next.value_or(first), first);
@@ -264,7 +270,7 @@ void RingPorts::remove_hot(RingPort& port) {
 
 bool RingPorts::run() {
   expire();
-  core_.look_for_room();
+  if (core_.look_for_room()) look_after_ = 0;
   core_.dispatch();
   const std::size_t moved = pass();
   core_.dispatch();
@@ -275,6 +281,7 @@ bool RingPorts::run() {
     return true;
   }
   if (!to_wake_.empty()) return true;
+  if (options_.spin == Spin::kAlways && !attached_.empty()) return true;
   if (hot_.empty() || !spinning_.goes_on(clock_.monotonic)) return !fall_asleep();
   cool_down();
   return true;
@@ -345,6 +352,7 @@ bool RingPorts::fall_asleep() {
     if (!port->is_blocked()) port->ask_to_ring();
   }
   const bool room = core_.arm_gates();  // with a fence if there are any
+  watch_for_room();
   if (!hot_.empty()) std::atomic_thread_fence(std::memory_order_seq_cst);
   bool empty = true;
   for (std::size_t i = hot_.size(); i-- > 0;) {
@@ -357,6 +365,16 @@ bool RingPorts::fall_asleep() {
     }
   }
   return empty && !room;
+}
+
+/// Whoever stops reading before it has to ring has made room all the same.
+void RingPorts::watch_for_room() {
+  if (!core_.has_gates()) {
+    look_for_room_at_ = look_after_ = 0;
+  } else if (look_after_ == 0 || look_for_room_at_ <= clock_.monotonic) {
+    look_after_ = std::clamp(2 * look_after_, kLookForRoomLeast, kLookForRoomMost);
+    look_for_room_at_ = clock_.monotonic + look_after_;
+  }
 }
 
 RingPortsStats RingPorts::stats() const {

@@ -78,7 +78,7 @@ class RingPorts final : private PollHandler, private RingPortHost {
   /// Moves messages, to be called at the end of a round. False: there is nothing
   /// to do until a descriptor is ready, everybody was told to ring.
   bool run();
-  /// When half-open connections are over.
+  /// When half-open connections are over, or room has to be looked for again.
   std::optional<TimeNs> next_timer() const;
 
   RingPortsStats stats() const;
@@ -106,6 +106,7 @@ class RingPorts final : private PollHandler, private RingPortHost {
   void wake_programs();
   void cool_down();
   bool fall_asleep();
+  void watch_for_room();
   void remove_hot(RingPort& port);
 
   Switch& core_;
@@ -127,6 +128,8 @@ class RingPorts final : private PollHandler, private RingPortHost {
   std::size_t first_ = 0;  ///< who is looked at first in this round
   std::vector<RingPort*> to_wake_;
   Spinning spinning_;
+  TimeNs look_for_room_at_ = 0;  ///< 0: nobody waits for room
+  TimeNs look_after_ = 0;        ///< the last time that this took; 0: there was room since
   std::uint64_t doorbells_ = 0, wakes_ = 0;
 };
 

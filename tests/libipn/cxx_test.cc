@@ -3,6 +3,7 @@
 // <ipn/ipn.hpp>: what it adds to the functions of C.
 #include <array>
 #include <chrono>
+#include <span>
 
 #include "tests/libipn/support.h"
 
@@ -69,6 +70,43 @@ TEST(Cxx, AnErrorCodeIsSetAndCleared) {
   EXPECT_FALSE(error);
   EXPECT_EQ(node.receive(room, IPN_MSG_DONTWAIT, nullptr, error), std::nullopt);
   EXPECT_FALSE(error) << "the end is no failure";
+}
+
+TEST(Cxx, MessagesAreWrittenAndReadInPlace) {
+  const std::string net = new_name();
+  ipn::Node a = joined(net), b = joined(net);
+  const std::span<std::byte> room = a.reserve(3);
+  ASSERT_EQ(room.size(), 3U);
+  room[0] = room[1] = room[2] = std::byte{'a'};
+  a.commit(2, IPN_MORE);
+  a.flush();
+  std::array<ipn_view, 4> views{};
+  EXPECT_EQ(b.peek_many(views), 1U);
+  EXPECT_EQ(views[0].len, 2U);
+  b.release_views(1);
+  EXPECT_EQ(thrown_by([&] { b.release_views(1); }).code(), std::errc::invalid_argument);
+}
+
+TEST(Cxx, WhatBecomesOfAMessageIsTold) {
+  const std::string net = new_name();
+  ipn::Node a = joined(net), b = joined(net);
+  ipn_msg header{};
+  header.flags = IPN_MSG_REPORT;
+  header.cookie = 5;
+  a.send(header, std::as_bytes(std::span("x", 1)));
+  std::array<ipn_completion, 2> done{};
+  EXPECT_EQ(a.completions(done), 1U);
+  EXPECT_EQ(done[0].cookie, 5U);
+  EXPECT_EQ(a.completions(done), 0U);
+}
+
+TEST(Cxx, ANodeChangesItsDoorAndJoinsAgain) {
+  ipn::Node a = joined(new_name());
+  a.set_door(IPN_DOOR_DEVICE);
+  EXPECT_NE(a.info().door, unsigned{IPN_DOOR_FAST});
+  end_network_of(a.get());
+  a.reconnect(std::chrono::milliseconds(0));
+  EXPECT_EQ(a.wait_peers(0), 0U);
 }
 
 TEST(Cxx, ANodeIsMovedAndReleased) {

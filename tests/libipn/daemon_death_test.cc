@@ -24,9 +24,7 @@ class DaemonDeath : public ::testing::Test {
     directory_ = pattern;
     const bool cuse = info_of(Node()).door == IPN_DOOR_DEVICE;
     device_ = cuse ? "/dev/ipn-death" : directory_ + "/ipn";
-    start(cuse);
-    const bool serves = eventually([this] { return opens() || !is_alive(); }) && is_alive();
-    ASSERT_TRUE(serves) << IPN_TEST_IPND << " does not serve " << device_ << "\n" << log();
+    start_daemon();
   }
 
   void TearDown() override {
@@ -45,6 +43,18 @@ class DaemonDeath : public ::testing::Test {
     ASSERT_EQ(kill(pid_, SIGKILL), 0);
     int status = 0;
     EXPECT_EQ(waitpid(std::exchange(pid_, -1), &status, 0) > 0 && WIFSIGNALED(status), true);
+  }
+
+  void start_daemon() {
+    start(device_.starts_with("/dev/"));
+    const bool serves = eventually([this] { return opens() || !is_alive(); }) && is_alive();
+    ASSERT_TRUE(serves) << IPN_TEST_IPND << " does not serve " << device_ << "\n" << log();
+  }
+  /// After kill_daemon(): another one at the same place.
+  void start_another() {
+    // The helper of the old one clears the device away.
+    ASSERT_TRUE(eventually([this] { return !opens(); }));
+    start_daemon();
   }
 
   /// A member of the network, on the device of the doomed daemon.
@@ -110,7 +120,8 @@ TEST_F(DaemonDeath, EndsEveryCallForGood) {
   kill_daemon();
   EXPECT_EQ(call.result(), -ECONNABORTED);
   EXPECT_EQ(why, "doomed on " + device() +
-                     ": receiving: the daemon is gone (close the node, start ipnd, open again)");
+                     ": receiving: the daemon is gone (start ipnd, then ipn_reconnect() or open "
+                     "another node)");
   char text[4];
   for (const unsigned flags : {0U, IPN_MSG_DONTWAIT, IPN_MSG_PEEK}) {
     EXPECT_EQ(ipn_recv(b, text, sizeof text, flags), -ECONNABORTED) << flags;
@@ -123,6 +134,77 @@ TEST_F(DaemonDeath, EndsEveryCallForGood) {
   EXPECT_EQ(poll(&descriptor, 1, 0), 1);
   EXPECT_NE(descriptor.revents & POLLERR, 0);
   EXPECT_EQ(info_of(b).network, std::string("doomed")) << "needs no daemon";
+}
+
+TEST_F(DaemonDeath, WakesASender) {
+  const Node a(0, device().c_str());
+  ASSERT_EQ(ipn_setopt(a, IPN_OPT_FLAGS, IPN_NET_LOSSLESS), 0) << explain(a);
+  ASSERT_EQ(ipn_bind(a, "doomed", IPN_BROADCAST), 0) << explain(a);
+  ASSERT_EQ(ipn_connect(a, nullptr, IPN_ANY, 0), 0) << explain(a);
+  const Node b = doomed_member("doomed");
+  Call call([&a] {
+    ssize_t sent = 0;
+    while ((sent = ipn_send(a, "x", 1, 0)) == 1) {
+    }
+    return sent;
+  });
+  EXPECT_FALSE(call.is_done());
+  kill_daemon();
+  EXPECT_EQ(call.result(), -ECONNABORTED);
+}
+
+TEST_F(DaemonDeath, IsNoticedByWhoNeverWaits) {
+  const Node a = doomed_member("doomed");
+  kill_daemon();
+  char text[4];
+  EXPECT_TRUE(eventually(
+      [&] { return ipn_recv(a, text, sizeof text, IPN_MSG_DONTWAIT) == -ECONNABORTED; }));
+}
+
+TEST_F(DaemonDeath, IsOverWhenThereIsAnotherOne) {
+  const Node a = doomed_member("doomed"), b = doomed_member("doomed");
+  const int fd = ipn_fd(a);
+  const std::uint32_t door = info_of(a).door;
+  kill_daemon();
+  char text[4];
+  EXPECT_EQ(ipn_recv(a, text, sizeof text, 0), -ECONNABORTED);
+  EXPECT_EQ(ipn_reconnect(a, 20), -ETIMEDOUT);
+  Call call([&a] { return ipn_reconnect(a, -1); });
+  start_another();
+  EXPECT_EQ(call.result(), 0) << explain(a);
+  ASSERT_EQ(ipn_reconnect(b, -1), 0) << explain(b);
+  EXPECT_EQ(ipn_fd(a), fd);
+  EXPECT_EQ(info_of(a).door, door);
+  send(a, "again");
+  EXPECT_EQ(receive(b), "again");
+}
+
+class FastDaemonDeath : public DaemonDeath {};
+
+TEST_F(FastDaemonDeath, ComesAfterWhatWasPublished) {
+  const Node a = doomed_member("doomed"), b = doomed_member("doomed");
+  for (unsigned i = 0; i < 100; ++i) send(a, std::to_string(i));
+  drained(a);
+  kill_daemon();
+  for (unsigned i = 0; i < 100; ++i) EXPECT_EQ(receive(b), std::to_string(i));
+  char text[4];
+  EXPECT_EQ(ipn_recv(b, text, sizeof text, 0), -ECONNABORTED);
+  EXPECT_EQ(ipn_recv(b, text, sizeof text, IPN_MSG_DONTWAIT), -ECONNABORTED);
+}
+
+TEST_F(FastDaemonDeath, EndsCompletionsAndViews) {
+  const Node a = doomed_member("doomed"), b = doomed_member("doomed");
+  kill_daemon();
+  ipn_view view;
+  EXPECT_EQ(ipn_peekmany(b, &view, 1, 0), -ECONNABORTED);
+  ipn_msg header{};
+  header.flags = IPN_MSG_REPORT;
+  ipn_completion done;
+  // What is committed and not taken is told of as well.
+  if (ipn_sendmsg(a, &header, "x", 1, 0) == 1) {
+    EXPECT_EQ(ipn_completions(a, &done, 1, 0), -ECONNABORTED);
+  }
+  EXPECT_EQ(ipn_setdoor(a, IPN_DOOR_DEVICE), -ECONNABORTED);
 }
 
 }  // namespace

@@ -48,6 +48,11 @@ Node member(const std::string& network, unsigned roles = 0, unsigned flags = 0);
 Node lossless_member(const std::string& network, unsigned pool, unsigned flags = 0);
 
 struct ipn_info info_of(ipn_node* node);
+/// Whether its messages go through shared memory.
+bool is_fast(ipn_node* node);
+/// What the call returns. Through shared memory what was sent is there soon and not at once: as
+/// long as nothing is there the call is made again.
+ssize_t soon(ipn_node* node, const std::function<ssize_t()>& call);
 /// Ends the network that the node is in.
 void end_network_of(ipn_node* node);
 /// Disconnects the node.
@@ -57,8 +62,16 @@ unsigned blocked_senders(ipn_node* node);
 
 /// Sends a message that has to be taken.
 void send(ipn_node* node, std::string_view message);
+/// Waits until the network has taken all that this node has sent, and readers see it.
+void drained(ipn_node* node);
+/// Sends messages of one byte until the next one would wait; how many that were.
+unsigned fill(ipn_node* node);
 /// The next message, which has to be there.
 std::string receive(ipn_node* node);
+/// Receives `n` messages, which have to be there.
+void drain(ipn_node* node, unsigned n);
+/// Runs `body` in a child and returns whether it was true.
+bool holds_in_child(const std::function<bool()>& body);
 
 /// A call that is to sleep, made by another thread.
 class Call {

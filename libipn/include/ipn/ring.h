@@ -39,7 +39,8 @@
  * overwrite, then the records, then head_pos, then head_seq (release). A reader
  * reads up to head_seq and stores the number of its next message in read_seq
  * (release). In a log without IPN_GRANT_OVERWRITES nothing at or above read_seq
- * of any reader is overwritten. Else a reader copies a record out, then looks
+ * of any reader is overwritten, but messages of the reader's own node that follow
+ * there, and padding before them. Else a reader copies a record out, then looks
  * whether tail_seq has passed it: then the copy is worth nothing, and it goes on
  * at the tail. Messages of the reader's own node are skipped unless their record
  * has IPN_MSG_LOOPBACK.

@@ -39,6 +39,8 @@ TEST(CommandLine, AcceptsEveryVerb) {
   EXPECT_EQ(complaint({"net", "del", "chat"}), "right");
   EXPECT_EQ(complaint({"node", "list", "chat"}), "right");
   EXPECT_EQ(complaint({"node", "show", "chat", "0"}), "right");
+  EXPECT_EQ(complaint({"node", "set", "chat", "3", "--overflow", "drop-newest"}), "right");
+  EXPECT_EQ(complaint({"node", "set", "chat", "--id", "7", "--overflow", "latest"}), "right");
   EXPECT_EQ(complaint({"node", "kick", "chat", "--id", "7"}), "right");
   EXPECT_EQ(complaint({"send", "chat", "--raw", "--wait", "1", "--timeout", "3"}), "right");
   EXPECT_EQ(complaint({"send", "chat", "--raw", "file"}), "right");
@@ -85,6 +87,8 @@ TEST(CommandLine, RefusesValuesThatHaveNotTheirForm) {
   EXPECT_EQ(complaint({"net", "add", "chat", "--mode", "0999"}),
             "net add: --mode: \"0999\" is not an octal mode from 0 to 0777");
   EXPECT_EQ(complaint({"net", "add", "chat", "--mtu"}), "net add: --mtu needs a value");
+  EXPECT_EQ(complaint({"node", "set", "chat", "3", "--overflow", "block"}),
+            "node set: --overflow: \"block\" is not one of network, drop-newest, latest");
 }
 
 TEST(CommandLine, RefusesWordsThatAreMissingOrTooMany) {
@@ -117,6 +121,7 @@ TEST(CommandLine, KeepsEveryHelpWithin80Columns) {
                                                                         {"node", "-h"},
                                                                         {"node", "list", "-h"},
                                                                         {"node", "show", "-h"},
+                                                                        {"node", "set", "-h"},
                                                                         {"node", "kick", "-h"},
                                                                         {"stats", "-h"},
                                                                         {"version", "-h"},

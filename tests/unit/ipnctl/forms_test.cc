@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <gtest/gtest.h>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -83,7 +84,7 @@ TEST(NetworkForm, NumbersUsersWithoutName) {
 }
 
 TEST(NodeForm, HasTheAgreedFieldsFirst) {
-  const Json form = node_json(ipn_node_record{}, "chat");
+  const Json form = node_json(ipn_node_record{}, "chat", std::nullopt);
   const std::vector<std::string> fields{"net",       "port",     "id",         "door",      "role",
                                         "pid",       "uid",      "gid",        "program",   "descr",
                                         "msgs_in",   "bytes_in", "msgs_out",   "bytes_out", "queue",
@@ -98,7 +99,7 @@ TEST(NodeForm, HasTheValuesOfTheRecord) {
   record.roles = IPN_ROLE_RECV | IPN_ROLE_SEND | IPN_ROLE_MANAGE;
   record.connected_ns = 1'234'567'890;
   std::memcpy(record.program, "sixteen-letters!", sizeof record.program);
-  const Json form = node_json(record, "chat");
+  const Json form = node_json(record, "chat", std::nullopt);
   EXPECT_EQ(form["net"], "chat");
   EXPECT_EQ(form["port"], 3);
   EXPECT_EQ(form["door"], "file");
@@ -112,9 +113,23 @@ TEST(NodeForm, HasNoPortIfTheNodeIsBoundOnly) {
   ipn_node_record record{};
   record.port = IPN_PORT_ANY;
   record.roles = IPN_ROLE_MANAGE;
-  const Json form = node_json(record, "chat");
+  const Json form = node_json(record, "chat", std::nullopt);
   EXPECT_TRUE(form["port"].is_null());
   EXPECT_EQ(form["role"], "manage");
+}
+
+TEST(NodeForm, SaysThatMessagesTravelThroughMemory) {
+  ipn_node_record record{};
+  record.door = IPN_DOOR_FAST;
+  EXPECT_EQ(node_json(record, "chat", std::nullopt)["door"], "fast");
+}
+
+TEST(NodeForm, SaysWhatAFullLogDoesIfThatIsKnown) {
+  const ipn_node_record record{};
+  EXPECT_EQ(node_json(record, "chat", IPN_OVERFLOW_NETWORK)["overflow"], "network");
+  EXPECT_EQ(node_json(record, "chat", IPN_OVERFLOW_DROP_NEWEST)["overflow"], "drop-newest");
+  EXPECT_EQ(node_json(record, "chat", IPN_OVERFLOW_LATEST)["overflow"], "latest");
+  EXPECT_TRUE(node_json(record, "chat", std::nullopt)["overflow"].is_null());
 }
 
 TEST(Drops, HaveANameForEveryReason) {
@@ -142,7 +157,7 @@ TEST(Modes, HaveFourOctalDigits) {
 TEST(Json, StaysValidForProgramsWithNamesThatAreNotUtf8) {
   ipn_node_record record{};
   std::memcpy(record.program, "\xff\n\x1b[31m", 7);
-  const std::string text = json_text(node_json(record, "chat"));
+  const std::string text = json_text(node_json(record, "chat", std::nullopt));
   EXPECT_TRUE(Json::accept(text)) << text;
 }
 
@@ -156,6 +171,25 @@ TEST(StatsForm, SaysWhatIsChargedToTheCaller) {
   EXPECT_EQ(form["caller"]["exempt"], false);
   EXPECT_EQ(form["caller"]["networks"], 2);
   EXPECT_EQ(form["caller"]["networks_max"], 64);
+}
+
+TEST(StatsForm, CountsWhatSharedMemoryCosts) {
+  ipn_stats stats{};
+  stats.attached = 5;
+  stats.attached_hot = 2;
+  stats.doorbells = 11;
+  stats.wakes = 13;
+  stats.rounds = 17;
+  stats.loop_calls = 19;
+  stats.cut_off = 1;
+  const Json form = stats_json(stats);
+  EXPECT_EQ(form["attached"], 5);
+  EXPECT_EQ(form["attached_hot"], 2);
+  EXPECT_EQ(form["doorbells"], 11);
+  EXPECT_EQ(form["wakes"], 13);
+  EXPECT_EQ(form["rounds"], 17);
+  EXPECT_EQ(form["loop_calls"], 19);
+  EXPECT_EQ(form["cut_off"], 1);
 }
 
 TEST(VersionForm, WritesTheBootIdInGroups) {

@@ -51,6 +51,15 @@ TEST(ParseMode, IsOctalWithOrWithoutZero) {
   }
 }
 
+TEST(ParseNodeOverflow, KnowsWhatANodeCanHave) {
+  EXPECT_EQ(parse_node_overflow("network"), IPN_OVERFLOW_NETWORK);
+  EXPECT_EQ(parse_node_overflow("drop-newest"), IPN_OVERFLOW_DROP_NEWEST);
+  EXPECT_EQ(parse_node_overflow("latest"), IPN_OVERFLOW_LATEST);
+  for (const char* wrong : {"", "block", "drop-oldest", "Latest", "latest ", "1"}) {
+    EXPECT_EQ(parse_node_overflow(wrong), std::nullopt) << wrong;
+  }
+}
+
 TEST(ParseSeconds, GivesMilliseconds) {
   EXPECT_EQ(parse_seconds("30"), 30000U);
   EXPECT_EQ(parse_seconds("0"), 0U);

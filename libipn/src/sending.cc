@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+// The functions that send: what they check, and the choice of the door.
+#include <climits>
+#include <cstdlib>
+
+#include "libipn/src/device.h"
+#include "libipn/src/fast.h"
+
+namespace libipn {
+namespace {
+
+// So many messages of a call are committed before the daemon sees them.
+constexpr unsigned kPublishEvery = 32;
+
+bool is_fast(const ipn_node& node) { return node.fast != nullptr && node.fast->sends; }
+
+bool may_wait(const ipn_node& node, unsigned flags) {
+  return (flags & IPN_MSG_DONTWAIT) == 0 && !is_nonblocking(node);
+}
+
+ssize_t send_by_device(ipn_node& node, const Outgoing& message, bool wait) {
+  if (!message.report) return device_send(node, message, wait);
+  ipn_completion completion;
+  const ssize_t sent = device_send_reported(node, message, wait, completion);
+  if (sent < 0) return sent;
+  if (node.fast != nullptr) collect_completions(node, *node.fast);
+  add_completion(node, completion);
+  return sent;
+}
+
+/// One message, by the door that is open. `wait`: the call may wait.
+ssize_t send_one(ipn_node& node, const Outgoing& message, bool wait, bool publish) {
+  if (message.data == nullptr && message.len > 0) {
+    return fail(node, Call::kSend, EINVAL, Why::kNullPointer);
+  }
+  if (message.len > IPN_MSG_MAX) return fail(node, Call::kSend, EMSGSIZE, Why::kMessageTooLong);
+  if (!is_fast(node)) attach_again(node, node.receiving);
+  if (is_fast(node)) {
+    const ssize_t result = fast_send(node, *node.fast, message, wait, publish);
+    if (result != kUseDevice) return result;
+  }
+  const NoCancel no_cancel;
+  return send_by_device(node, message, wait);
+}
+
+int send_many(ipn_node& node, const ipn_buf* bufs, unsigned n, bool wait) {
+  unsigned done = 0;
+  ssize_t result = 0;
+  for (; done < n; done++) {
+    const ipn_buf& buf = bufs[done];
+    result = buf.msg != nullptr ? fail(node, Call::kSend, EINVAL, Why::kHeaderForSending)
+                                : send_one(node, {buf.data, buf.size}, wait,
+                                           done % kPublishEvery == kPublishEvery - 1);
+    if (result < 0) break;
+  }
+  if (is_fast(node)) {
+    const long gone = fast_publish(node, *node.fast);
+    if (gone != 0) return static_cast<int>(gone);
+  }
+  return done > 0 ? static_cast<int>(done) : static_cast<int>(result);
+}
+
+/// What the caller's header asks for; 0 or a failure.
+int read_header(ipn_node& node, const ipn_msg& header, Outgoing& message) {
+  const bool known = header.hdr == 0 || header.hdr == IPN_MSG_HDR;
+  if ((header.flags & ~IPN_MSG_REPORT) != 0) {
+    return fail(node, Call::kSend, EINVAL, Why::kUnknownFlag);
+  }
+  if (!known || (header.len != 0 && header.len != message.len) || header.seq != 0 ||
+      header.port != 0 || header.count != 0 || header.pid != 0 || header.uid != 0 ||
+      header.gid != 0 || header.hops != 0 || header.nfds != 0 || header.meta != 0 ||
+      header.time != 0) {
+    return fail(node, Call::kSend, EINVAL, Why::kHeaderFields);
+  }
+  if (header.peer != 0 && node.membership.policy == IPN_BROADCAST) {
+    return fail(node, Call::kSend, EOPNOTSUPP, Why::kNoDestination);
+  }
+  message.destination = header.peer;
+  message.cookie = header.cookie;
+  message.report = (header.flags & IPN_MSG_REPORT) != 0;
+  return message.report ? make_room_for_report(node) : 0;
+}
+
+int reserve(ipn_node& node, std::size_t len, bool wait, Reservation& made) {
+  if (len > IPN_MSG_MAX) return fail(node, Call::kReserve, EMSGSIZE, Why::kMessageTooLong);
+  if (!is_connected(node)) return fail(node, Call::kReserve, ENOTCONN, Why::kErrno);
+  if (!is_fast(node)) attach_again(node, node.receiving);
+  const auto size = static_cast<std::uint32_t>(len);
+  if (is_fast(node)) {
+    std::byte* room = nullptr;
+    const long error = fast_reserve(node, *node.fast, Call::kReserve, len, wait, room);
+    if (error == 0) made = {room, size, true};
+    if (error != kUseDevice) return static_cast<int>(error);
+  }
+  if (node.send_buffer == nullptr) node.send_buffer = std::malloc(IPN_MSG_MAX);
+  if (node.send_buffer == nullptr) return fail(node, Call::kReserve, ENOMEM, Why::kErrno);
+  made = {node.send_buffer, size, false};
+  return 0;
+}
+
+/// What ipn_reserve() mostly does: room in the ring, without any wait.
+bool reserve_in_place(ipn_node& node, std::size_t len, void** buf) {
+  if (!is_in_place(node.sending) || !is_fast(node)) return false;
+  Fast& fast = *node.fast;
+  if (len > ring::load_word(fast.page->mtu, std::memory_order_relaxed)) return false;
+  if (fast.send_state() != IPN_RING_OPEN || !fast.writer.can_hold(len)) return false;
+  const auto size = static_cast<std::uint32_t>(len);
+  *buf = fast.writer.reserve(size).data();
+  node.reservation = {*buf, size, true};
+  return *buf != nullptr;
+}
+
+/// The ring is open, and the message lies in it.
+ssize_t commit_in_ring(ipn_node& node, std::uint32_t len, bool more) {
+  node.fast->writer.commit(len);
+  node.reservation = {};
+  const long gone = more ? 0 : fast_publish(node, *node.fast);
+  return gone != 0 ? gone : static_cast<ssize_t>(len);
+}
+
+ssize_t commit(ipn_node& node, std::uint32_t len, bool more, bool wait) {
+  if (node.reservation.in_ring) {
+    const long ended = fast_check_open(node, *node.fast, Call::kCommit);
+    if (ended == 0) return commit_in_ring(node, len, more);
+    if (ended != kUseDevice) return ended;
+  }
+  const NoCancel no_cancel;
+  const ssize_t sent = device_send(node, {node.reservation.data, len}, wait);
+  if (sent >= 0) node.reservation = {};
+  return sent;
+}
+
+}  // namespace
+}  // namespace libipn
+
+using libipn::Call;
+using libipn::fail;
+using libipn::Turn;
+using libipn::Why;
+
+ssize_t ipn_send(struct ipn_node* node, const void* buf, size_t len, unsigned flags) {
+  return ipn_sendmsg(node, nullptr, buf, len, flags);
+}
+
+ssize_t ipn_sendmsg(struct ipn_node* node, const struct ipn_msg* hdr, const void* buf, size_t len,
+                    unsigned flags) {
+  if (node == nullptr) return -EINVAL;
+  if (libipn::is_stale(*node)) return libipn::fail_stale(*node, Call::kSend);
+  if ((flags & ~IPN_MSG_DONTWAIT) != 0) {
+    return fail(*node, Call::kSend, EINVAL, Why::kUnknownFlag);
+  }
+  const Turn turn(node->sending);
+  if (!turn.taken()) return fail(*node, Call::kSend, EBUSY, Why::kSenderBusy);
+  node->reservation = {};
+  libipn::Outgoing message{buf, len};
+  if (hdr != nullptr) {
+    const int error = libipn::read_header(*node, *hdr, message);
+    if (error != 0) return error;
+  }
+  return libipn::send_one(*node, message, libipn::may_wait(*node, flags), true);
+}
+
+int ipn_sendmany(struct ipn_node* node, const struct ipn_buf* bufs, unsigned n, unsigned flags) {
+  if (node == nullptr) return -EINVAL;
+  if (libipn::is_stale(*node)) return libipn::fail_stale(*node, Call::kSend);
+  if (bufs == nullptr && n > 0) return fail(*node, Call::kSend, EINVAL, Why::kNullPointer);
+  if (n > INT_MAX) return fail(*node, Call::kSend, EINVAL, Why::kTooMany);
+  if ((flags & ~IPN_MSG_DONTWAIT) != 0) {
+    return fail(*node, Call::kSend, EINVAL, Why::kUnknownFlag);
+  }
+  const Turn turn(node->sending);
+  if (!turn.taken()) return fail(*node, Call::kSend, EBUSY, Why::kSenderBusy);
+  node->reservation = {};
+  return libipn::send_many(*node, bufs, n, libipn::may_wait(*node, flags));
+}
+
+int ipn_reserve(struct ipn_node* node, size_t len, void** buf, unsigned flags) {
+  if (node == nullptr) return -EINVAL;
+  if (libipn::is_stale(*node)) return libipn::fail_stale(*node, Call::kReserve);
+  if (buf == nullptr) return fail(*node, Call::kReserve, EINVAL, Why::kNullPointer);
+  if ((flags & ~IPN_MSG_DONTWAIT) != 0) {
+    return fail(*node, Call::kReserve, EINVAL, Why::kUnknownFlag);
+  }
+  if (libipn::reserve_in_place(*node, len, buf)) return 0;
+  Turn turn(node->sending);
+  if (!turn.taken()) return fail(*node, Call::kReserve, EBUSY, Why::kSenderBusy);
+  turn.leave_in_place();
+  node->reservation = {};
+  const int error = libipn::reserve(*node, len, libipn::may_wait(*node, flags), node->reservation);
+  *buf = node->reservation.data;
+  return error;
+}
+
+ssize_t ipn_commit(struct ipn_node* node, size_t len, unsigned flags) {
+  if (node == nullptr) return -EINVAL;
+  if (libipn::is_stale(*node)) return libipn::fail_stale(*node, Call::kCommit);
+  if ((flags & ~(IPN_MSG_DONTWAIT | IPN_MORE)) != 0) {
+    return fail(*node, Call::kCommit, EINVAL, Why::kUnknownFlag);
+  }
+  const bool more = (flags & IPN_MORE) != 0;
+  const auto size = static_cast<std::uint32_t>(len);
+  const libipn::Reservation& reserved = node->reservation;
+  if (libipn::is_in_place(node->sending) && reserved.in_ring && len <= reserved.size &&
+      node->fast->send_state() == IPN_RING_OPEN) {
+    return libipn::commit_in_ring(*node, size, more);
+  }
+  Turn turn(node->sending);
+  if (!turn.taken()) return fail(*node, Call::kCommit, EBUSY, Why::kSenderBusy);
+  turn.leave_in_place();
+  if (reserved.data == nullptr || len > reserved.size) {
+    return fail(*node, Call::kCommit, EINVAL, Why::kReservation);
+  }
+  return libipn::commit(*node, size, more, libipn::may_wait(*node, flags));
+}
+
+int ipn_flush(struct ipn_node* node) {
+  if (node == nullptr) return -EINVAL;
+  if (libipn::is_stale(*node)) return libipn::fail_stale(*node, Call::kFlush);
+  const Turn turn(node->sending);
+  if (!turn.taken()) return fail(*node, Call::kFlush, EBUSY, Why::kSenderBusy);
+  return libipn::is_fast(*node) ? static_cast<int>(libipn::fast_publish(*node, *node->fast)) : 0;
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "switchcore/core/send_run.h"
+
+#include <utility>
+
+namespace ipn {
+
+SendRun::SendRun(Switch& core, Node& node)
+    : core_(core), node_(node), network_(node.network_), short_way_(has_short_way()) {
+  if (!short_way_) return;
+  receivers_ = network_->shared_receivers(&node_, false);
+  entry_.source = node_.id_;
+  entry_.port = *node_.port_;
+  entry_.time = network_->services_.clock.realtime;
+}
+
+bool SendRun::has_short_way() const {
+  return node_.state_ == Node::State::kConnected && node_.can_send_ && !network_->ending_ &&
+         network_->shared_ != nullptr && network_->own_receivers_.empty() &&
+         network_->window_ == 0 && network_->shared_receivers(&node_, false) > 0;
+}
+
+/// After what was known to be free is used up.
+bool SendRun::has_room(std::uint64_t bytes) {
+  SharedLog& log = *network_->shared_;
+  if (network_->lossless_ && (!network_->queue_.empty() || !log.fits(bytes))) return false;
+  if (!network_->lossless_) log.make_room(bytes);
+  room_ = log.log().room();
+  room_.takes(bytes);
+  return true;
+}
+
+void SendRun::send(const Outgoing& message, SendOutcome& outcome) {
+  if (!short_way_) {
+    outcome = core_.send(node_, message);
+    return;
+  }
+  const std::span<const std::byte> payload = message.payload.first;
+  const MessageMeta meta{message.destination, static_cast<std::uint32_t>(payload.size()),
+                         message.hops};
+  const Verdict verdict = network_->policy_->decide(entry_.port, {}, meta);
+  const bool plain = verdict.action == Verdict::Action::kDeliver && !verdict.include_self &&
+                     meta.length <= network_->config_.mtu && message.hops == 0;
+  if (plain && (room_.takes(payload.size()) || has_room(payload.size()))) {
+    outcome.kind = SendOutcome::Kind::kSent;
+    outcome.receivers = receivers_;
+    outcome.seq = network_->shared_->put(entry_, message.payload, &node_);
+    ++msgs_;
+    bytes_ += meta.length;
+    return;
+  }
+  core_.refused_node_ = nullptr;
+  network_->carry_out(node_, meta, message.payload, verdict, nullptr, core_.refusal_, outcome);
+  if (outcome.kind == SendOutcome::Kind::kWouldBlock) core_.refused_node_ = &node_;
+}
+
+void SendRun::finish() {
+  if (msgs_ == 0) return;
+  node_.counters_.msgs_in += msgs_;
+  node_.counters_.bytes_in += bytes_;
+  network_->msgs_ += msgs_;
+  network_->bytes_ += bytes_;
+  msgs_ = bytes_ = 0;
+  network_->tell_shared_readers(&node_, false);
+}
+
+}  // namespace ipn
