@@ -55,7 +55,10 @@ Result<void> node_set(const Context& context, ipn_nodecfg& c) {
   auto node = node_of(context, c.node);
   if (!node) return node.error();
   if ((c.flags & IPN_NODECFG_OVERFLOW) != 0) {
-    if (auto done = context.core().set_overflow(**node, c.overflow); !done) return done;
+    if (auto done =
+            context.core().set_overflow(**node, c.overflow, Uid{context.request.caller.uid});
+        !done)
+      return done;
   }
   put_settings(**node, c);
   return {};

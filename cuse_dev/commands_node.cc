@@ -110,7 +110,7 @@ Result<void> shutdown(const Context& context, ipn_shutdown& request) {
   if (request.how > IPN_SHUT_RDWR) return malformed("how: unknown (read 0, write 1, both 2)");
   const bool receive = request.how != IPN_SHUT_WR;
   const bool send = request.how != IPN_SHUT_RD;
-  auto done = context.core().shutdown(node, receive, send);
+  auto done = context.file.shutdown(receive, send);
   if (done) context.file.state_changed();
   return done;
 }

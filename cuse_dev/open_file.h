@@ -75,6 +75,8 @@ class OpenFile final : public NodeSink {
   void send(Call call, const ipn_msg& header, std::span<const std::byte> payload, bool nonblocking);
   void receive(Call call, const ipn_msg& header, std::size_t room, bool nonblocking);
   void wait_peers(Call call, const ipn_wait_peers& request);
+  /// What is in the ring of an attached node is sent all the same.
+  Result<void> shutdown(bool receive, bool send);
   /// What the file is waiting for may be there: after connect and shutdown.
   void state_changed() { on_ready(*node_); }
   void expire(TimeNs now);
@@ -138,10 +140,11 @@ class OpenFile final : public NodeSink {
   std::list<ParkedWait> waits_;
 
   std::unique_ptr<io::RingPort> port_;
-  std::uint64_t ring_bytes_ = 0;          ///< that the program wants; 0: we choose
+  std::uint64_t ring_bytes_ = 0;           ///< that the program wants; 0: we choose
   std::vector<ParkedWrite*> behind_ring_;  ///< writes that wait until the ring is empty
   std::unique_ptr<ParkedDetach> detach_;
   bool released_ = false;
+  bool shuts_sending_ = false;  ///< once the ring is empty
   void* poll_handle_ = nullptr;
   unsigned polled_events_ = 0;
 };

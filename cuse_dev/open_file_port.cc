@@ -49,6 +49,14 @@ void OpenFile::detach(Call call) {
   look_after_port();
 }
 
+Result<void> OpenFile::shutdown(bool receive, bool send) {
+  if (!send || !port_ || port_->take_all()) return core_.shutdown(*node_, receive, send);
+  shuts_sending_ = true;
+  port_->close_sending(EPIPE);
+  port_->tell_when_empty();
+  return core_.shutdown(*node_, receive, false);
+}
+
 bool OpenFile::release() {
   released_ = true;
   if (!port_ || port_->take_all()) return true;
@@ -73,14 +81,19 @@ int OpenFile::wait_behind_ring(ParkedWrite& parked) {
 void OpenFile::look_after_port() {
   if (!port_) return;
   const bool leaves = detach_ != nullptr || released_ || port_->has_hung_up();
-  if (!leaves && behind_ring_.empty()) return;
+  if (!leaves && !shuts_sending_ && behind_ring_.empty()) return;
   if (!port_->take_all()) return port_->tell_when_empty();
   const auto waiting = std::exchange(behind_ring_, {});
   for (ParkedWrite* parked : waiting) {
-    const SendOutcome outcome = core_.send(*node_, parked->message);
-    if (outcome.kind == SendOutcome::Kind::kWouldBlock && core_.park(*parked) == 0) continue;
+    SendOutcome outcome = core_.send(*node_, parked->message);
+    if (outcome.kind == SendOutcome::Kind::kWouldBlock) {
+      outcome.error = core_.park(*parked);
+      if (outcome.error == 0) continue;
+      outcome.kind = SendOutcome::Kind::kRefused;
+    }
     parked->on_done(outcome);
   }
+  if (std::exchange(shuts_sending_, false)) (void)core_.shutdown(*node_, false, true);
   if (released_) return host_.close_soon(handle_);
   if (!leaves) return;
   leave_port();
@@ -93,6 +106,7 @@ void OpenFile::look_after_port() {
 void OpenFile::leave_port() {
   if (!port_) return;
   port_->leave_to_device();
+  port_->take_all();  // what was committed before it could know
   core_.detach(*node_);
   host_.ring_ports()->forget(*port_);
   port_.reset();

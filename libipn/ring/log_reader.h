@@ -252,14 +252,16 @@ class LogReader {
   }
 
   /// The daemon counts an own message before the tail passes it. False: it is
-  /// counting, or has counted one that the tail has not passed yet.
+  /// counting, or has counted one that the tail has not passed yet. In an epoch that is
+  /// over the tail stays, and those of the next one may be counted too early.
   bool read_own(Tail& tail) const {
     const __u32 before = load_word(status_->own_version, std::memory_order_acquire);
     const std::uint64_t seq = load_word(status_->own_evicted_seq, std::memory_order_relaxed);
     tail.own = load_word(status_->own_evicted, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_acquire);
     const __u32 after = load_word(status_->own_version, std::memory_order_relaxed);
-    return before == after && before % 2 == 0 && (tail.own == 0 || seq < tail.seq);
+    const bool is_stable = before == after && before % 2 == 0;
+    return is_stable && (tail.own == 0 || seq < tail.seq || next_epoch() != 0);
   }
 
   ipn_control* control_ = nullptr;
@@ -268,10 +270,10 @@ class LogReader {
   const std::byte* ring_ = nullptr;
   std::uint64_t capacity_ = 0;
   std::uint64_t node_ = 0;
-  std::uint64_t head_seq_ = 0;   ///< the daemon's when it was last looked at
-  std::uint64_t published_ = 0;  ///< read_seq,
+  std::uint64_t head_seq_ = 0;       ///< the daemon's when it was last looked at
+  std::uint64_t published_ = 0;      ///< read_seq,
   std::uint64_t published_own_ = 0;  ///< and the own messages before it
-  std::uint64_t rung_ = 0;       ///< the last wish that was rung for
+  std::uint64_t rung_ = 0;           ///< the last wish that was rung for
   bool overwrites_ = false;
 };
 

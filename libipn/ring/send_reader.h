@@ -39,6 +39,7 @@ class SendReader {
 
   /// Looks how far the program has committed. False: there is nothing more.
   bool refresh() {
+    if (fault_ != Fault::kNone) return false;
     const std::uint64_t head = load(control_.send_head, std::memory_order_acquire);
     if (head - tail_ > mask_ + 1 || head % IPN_RECORD_ALIGN != 0) return fail(Fault::kHead);
     head_ = head;

@@ -68,7 +68,7 @@ class Packet {
     message.msg_iov = &room;
     message.msg_iovlen = 1;
     message.msg_control = control;
-    message.msg_controllen = sizeof control;
+    message.msg_controllen = CMSG_LEN(sizeof fds_);  // without the room that alignment adds
     const ssize_t got = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got < 0) return -errno;
     for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
@@ -279,7 +279,8 @@ long attach(ipn_node& node) {
     destroy_fast(*fast, true);
     return error;
   }
-  fast->may_spin = (node.flags & IPN_NOSPIN) == 0 && has_processors_to_spare();
+  fast->shares_processor = !has_processors_to_spare();
+  fast->may_spin = (node.flags & IPN_NOSPIN) == 0 && !fast->shares_processor;
   node.fast = fast;
   node.mark.store(mark, std::memory_order_relaxed);
   update_door(node, {});

@@ -136,6 +136,8 @@ void attach_again(ipn_node& node, std::atomic<std::uint32_t>& other) {
   if (!turn.taken() || node.reservation.data != nullptr) return;
   const DoorReason before = node.reason.load(std::memory_order_relaxed);
   if (node.fast != nullptr) {
+    // Leaving waits until the ring is empty, which nobody has asked for.
+    if (node.fast->sends && !node.fast->writer.is_drained()) return;
     if (node.fast->shown > 0 || detach(node, Call::kSetDoor) != 0) return;
   }
   attach(node);

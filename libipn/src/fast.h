@@ -33,6 +33,7 @@ struct Spin {
   static constexpr std::uint32_t kMostNs = 50'000;
 
   std::uint32_t budget_ns = 20'000;
+  std::uint32_t yields_off = 0;  // waits in which the CPU is not offered to others first
 
   void longer() { budget_ns = budget_ns * 2 < kMostNs ? budget_ns * 2 : kMostNs; }
   void shorter() { budget_ns = budget_ns / 2 > kLeastNs ? budget_ns / 2 : kLeastNs; }
@@ -44,6 +45,7 @@ struct Fast {
   ipn_control* control = nullptr;
   const ipn_status* page = nullptr;
   bool may_spin = false;
+  bool shares_processor = false;  // there is only one that it may use
 
   // The sender's.
   alignas(128) ring::SendWriter writer;

@@ -77,7 +77,8 @@ int choose_header_mode(ipn_node& node) {
 
 void destroy(ipn_node* node) {
   // What was committed is sent. A child of fork leaves the ring to its parent.
-  if (node->fast != nullptr && node->fast->sends && !is_stale(*node)) node->fast->writer.publish();
+  if (node->fast != nullptr && node->fast->sends && !is_stale(*node))
+    fast_publish(*node, *node->fast);
   // The device first: the node ends here, and not because the socket hangs up.
   // Linux closes the descriptor even if close() is interrupted.
   if (node->fd >= 0) close(node->fd);

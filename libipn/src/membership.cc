@@ -166,6 +166,12 @@ int ipn_shutdown(struct ipn_node* node, unsigned how) {
   const libipn::NoCancel no_cancel;
   if (node == nullptr) return -EINVAL;
   if (is_stale(*node)) return fail_stale(*node, Call::kShutdown);
+  if (how != IPN_SHUT_RD) {
+    // What was committed goes first. Who is just sending does that by itself.
+    const libipn::Turn turn(node->sending);
+    const bool attached = turn.taken() && node->fast != nullptr && node->fast->sends;
+    if (attached) libipn::fast_publish(*node, *node->fast);
+  }
   struct ipn_shutdown request {};
   request.size = sizeof request;
   request.how = how;

@@ -10,6 +10,7 @@
 #include <ctime>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,6 +27,9 @@ using ring::store_word;
 constexpr std::int64_t kShortestSleepMs = 100;
 constexpr std::int64_t kLongestSleepMs = 1000;
 constexpr std::int64_t kCheckAgainMs = 10;
+constexpr std::int64_t kTakenAwayNs = 300'000;
+constexpr unsigned kYieldsOff = 1000;
+constexpr int kYields = 3;
 constexpr int kLooksPerClock = 8;
 constexpr unsigned kLooksPerCheck = 1u << 16;
 // A wait that was no longer than this, with the way into sleep and out of it, might
@@ -58,6 +62,27 @@ bool spin(const Fast& fast, const Spin& spin, Ready ready) {
       relax();
     }
   } while (now_ns() < until);
+  return false;
+}
+
+/// Offers the only CPU there is a few times: where the daemon shares it, it goes on without
+/// anybody being put to sleep and woken. Not if somebody else kept it for long the last time.
+template <typename Ready>
+bool yield(const Fast& fast, Spin& spin, Ready ready) {
+  if (!fast.shares_processor) return false;
+  if (spin.yields_off > 0) {
+    --spin.yields_off;
+    return false;
+  }
+  std::int64_t before = now_ns();
+  for (int i = 0; i < kYields; i++) {
+    sched_yield();
+    const std::int64_t after = now_ns();
+    if (after - before > kTakenAwayNs) spin.yields_off = kYieldsOff;
+    if (ready()) return true;
+    if (spin.yields_off > 0) return false;
+    before = after;
+  }
   return false;
 }
 
@@ -109,6 +134,7 @@ long wait_for_sending(ipn_node& node, Fast& fast, std::uint64_t position, Ready 
     fast.send_spin.longer();
     return 0;
   }
+  if (yield(fast, fast.send_spin, ready)) return 0;
   const NoCancel no_cancel;
   const std::int64_t start = now_ns();
   const Wish wish{fast.page->room_word, fast.control->room_at, position};
@@ -178,6 +204,7 @@ long wait_for_message(ipn_node& node, Fast& fast) {
     fast.receive_spin.longer();
     return 0;
   }
+  if (yield(fast, fast.receive_spin, ready)) return 0;
   const NoCancel no_cancel;
   const std::int64_t start = now_ns();
   const Wish wish{fast.page->data_word, fast.control->sleep_at, fast.reader.wish(fast.base)};

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "libipn/ring/log_writer.h"
+#include "switchcore/base/assert.h"
 #include "switchcore/base/ids.h"
 #include "switchcore/base/time.h"
 #include "switchcore/core/storage.h"
@@ -89,10 +90,10 @@ class Log {
   std::uint64_t position_of(std::uint64_t seq) const {
     return seq == head_seq_ ? writer_->head_pos() : place(seq);
   }
-  bool is_in_epoch(std::uint64_t seq) const {
-    return seq >= epoch_first_;
-  }
+  bool is_in_epoch(std::uint64_t seq) const { return seq >= epoch_first_; }
   LogStorage& storage() { return *storage_; }
+  /// There are messages in the memory of this epoch, needed or not.
+  bool has_begun() const { return head_seq_ != epoch_first_; }
 
   /// What fits without padding.
   struct Room {
@@ -170,6 +171,8 @@ inline std::uint64_t Log::append(const LogEntry& entry, const ring::Pieces& payl
 
   places_[head_seq_ & place_mask_] = writer_->append(head, payload, entry.lost);
   newest_ = entry.time;
+  IPN_ASSERT(writer_->head_pos() - writer_->tail_pos() <= writer_->capacity());
+  IPN_ASSERT(head_seq_ - tail_seq_ <= place_mask_);
   return head_seq_++;
 }
 

@@ -36,8 +36,8 @@ Result<void> Network::start() {
   } else {
     auto storage = make_charged_storage(payer(), log_bytes(), log_charge());
     if (!storage) return storage.error();
-    shared_ = std::make_unique<SharedLog>(std::move(*storage), config_.pool, lossless_,
-                                          ports_, services_.faulty);
+    shared_ = std::make_unique<SharedLog>(std::move(*storage), config_.pool, lossless_, ports_,
+                                          services_.faulty);
   }
   if (auto ok = policy_->network_made(*this); !ok) return ok;
   made_ = true;
@@ -177,7 +177,10 @@ Result<void> Network::change(const NetworkChange& change, std::uint64_t generati
   const bool resize = wanted.mtu != config_.mtu || wanted.pool != config_.pool ||
                       wanted.log_bytes != config_.log_bytes;
   NewLogs logs;
-  if (resize || (judge && was_mapped())) {
+  // Who may read from now on must not find what was sent before that, nor who may not
+  // any more what is sent after it.
+  const bool renew = judge && shared_ && (was_mapped() || shared_->log().has_begun());
+  if (resize || renew) {
     auto prepared = prepare_logs(wanted, resize);
     if (!prepared) {
       if (wanted.ports != config_.ports) (void)policy_->network_resized(config_.ports);

@@ -118,10 +118,13 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   void set_exempt(bool exempt);
   void judge_again(Node& node);
   void make_receiver(Node& node);
-  Result<void> make_own_log(Node& node, std::uint64_t first_seq = 1);
+  Result<void> make_own_log(Node& node);
+  void add_own_log(Node& node, std::unique_ptr<LogStorage> storage, Uid payer,
+                   std::uint64_t first_seq);
   void drop_own_log(Node& node);
-  Result<void> set_overflow(Node& node, std::uint32_t overflow);
-  Result<void> move_to_own_log(Node& node, std::uint32_t overflow);
+  /// `payer` is charged if that needs a log of the node's own.
+  Result<void> set_overflow(Node& node, std::uint32_t overflow, Uid payer);
+  Result<void> move_to_own_log(Node& node, std::uint32_t overflow, Uid payer);
 
   // Epochs. First everything that can be refused, then the change.
   struct NewLogs {
@@ -237,18 +240,18 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
   const std::string policy_name_;
   std::unique_ptr<Policy> policy_;
   const bool lossless_;
-  const bool sends_to_all_;      ///< says the policy
-  const std::uint32_t window_;   ///< bytes that it looks at
+  const bool sends_to_all_;     ///< says the policy
+  const std::uint32_t window_;  ///< bytes that it looks at
   TimeNs next_policy_timer_ = 0;
   NetworkServices services_;
   std::uint64_t generation_ = 0;
   bool made_ = false;  ///< the policy has agreed
   bool ending_ = false;
 
-  List<Node, MemberTag> members_;  ///< bound or connected
-  std::vector<Node*> ports_;       ///< connected nodes by port; as long as was needed
-  std::uint32_t lowest_free_ = 0;  ///< no port below it is free
-  std::vector<Node*> receivers_;   ///< each knows its index
+  List<Node, MemberTag> members_;     ///< bound or connected
+  std::vector<Node*> ports_;          ///< connected nodes by port; as long as was needed
+  std::uint32_t lowest_free_ = 0;     ///< no port below it is free
+  std::vector<Node*> receivers_;      ///< each knows its index
   std::vector<Node*> own_receivers_;  ///< those with a log of their own, the same
   std::uint32_t connected_ = 0;
   std::uint32_t writers_ = 0;

@@ -18,15 +18,20 @@ constexpr int kEpochsPerSecond = 10;
 
 // Logs of receivers' own --------------------------------------------------------
 
-Result<void> Network::make_own_log(Node& node, std::uint64_t first_seq) {
+Result<void> Network::make_own_log(Node& node) {
   auto storage = make_charged_storage(node.credentials_.uid, log_bytes(), log_charge());
   if (!storage) return storage.error();
+  add_own_log(node, std::move(*storage), node.credentials_.uid, 1);
+  return {};
+}
+
+void Network::add_own_log(Node& node, std::unique_ptr<LogStorage> storage, Uid payer,
+                          std::uint64_t first_seq) {
   node.own_log_ =
-      std::make_unique<OwnLog>(node, std::move(*storage), config_.pool, first_seq,
-                               services_.faulty);
+      std::make_unique<OwnLog>(node, std::move(storage), config_.pool, first_seq, services_.faulty);
+  node.own_log_payer_ = payer;
   node.own_log_index_ = own_receivers_.size();
   own_receivers_.push_back(&node);
-  return {};
 }
 
 void Network::drop_own_log(Node& node) {
@@ -37,12 +42,12 @@ void Network::drop_own_log(Node& node) {
   node.own_log_full_ = false;
   node.ListHook<Node, UnpublishedTag>::unlink();
   node.own_log_.reset();
-  services_.accounts.release_log(node.credentials_.uid, log_charge());
+  services_.accounts.release_log(node.own_log_payer_, log_charge());
 }
 
-Result<void> Network::set_overflow(Node& node, std::uint32_t overflow) {
+Result<void> Network::set_overflow(Node& node, std::uint32_t overflow, Uid payer) {
   if (node.overflow_ == overflow) return {};
-  if (node.can_receive_ && !node.own_log_) return move_to_own_log(node, overflow);
+  if (node.can_receive_ && !node.own_log_) return move_to_own_log(node, overflow, payer);
   // A program may read in place only what is not overwritten.
   const bool changes_reading =
       node.overflow_ == IPN_OVERFLOW_LATEST || overflow == IPN_OVERFLOW_LATEST;
@@ -54,10 +59,11 @@ Result<void> Network::set_overflow(Node& node, std::uint32_t overflow) {
   return {};
 }
 
-/// What it has not read goes with it, as far as there is room.
-Result<void> Network::move_to_own_log(Node& node, std::uint32_t overflow) {
-  if (auto ok = services_.accounts.charge_log(node.credentials_.uid, log_charge()); !ok) return ok;
-  services_.accounts.release_log(node.credentials_.uid, log_charge());
+/// What it has not read goes with it, as far as there is room. Numbers ascend for the
+/// program, which takes smaller ones for what it has read.
+Result<void> Network::move_to_own_log(Node& node, std::uint32_t overflow, Uid payer) {
+  auto storage = make_charged_storage(payer, log_bytes(), log_charge());
+  if (!storage) return storage.error();
   detach_receive(node, true);
   std::vector<std::pair<LogEntry, std::vector<std::byte>>> unread;
   while (shared_->is_readable(node)) {
@@ -68,11 +74,7 @@ Result<void> Network::move_to_own_log(Node& node, std::uint32_t overflow) {
     shared_->consume(node);
   }
   shared_->leave(node);
-  // Numbers ascend for the program, which takes smaller ones for what it has read.
-  if (auto ok = make_own_log(node, shared_->log().head_seq()); !ok) {
-    shared_->join(node);
-    return ok;
-  }
+  add_own_log(node, std::move(*storage), payer, shared_->log().head_seq());
   node.overflow_ = overflow;
   for (const auto& [entry, payload] : unread) append_own(node, entry, {payload, {}}, false);
   made_room();
@@ -101,9 +103,8 @@ Result<void> Network::check_new_logs(const NetworkConfig& wanted, std::uint64_t 
   };
   const bool too_much =
       (shared_ && lossless_ && has_too_much(shared_->log())) ||
-      std::any_of(own_receivers_.begin(), own_receivers_.end(), [&](const Node* receiver) {
-        return has_too_much(receiver->own_log_->log());
-      });
+      std::any_of(own_receivers_.begin(), own_receivers_.end(),
+                  [&](const Node* receiver) { return has_too_much(receiver->own_log_->log()); });
   if (too_much) {
     return Error{EBUSY, config_.name +
                             ": more is unread than the new log would hold (try again "
@@ -123,7 +124,7 @@ Result<void> Network::check_log_growth(const NetworkConfig& wanted, std::uint64_
     if (auto ok = services_.accounts.check_log(payer, charge); !ok) return ok;
   }
   for (const Node* receiver : own_receivers_) {
-    if (receiver->credentials_.uid != config_.owner) {
+    if (receiver->own_log_payer_ != config_.owner) {
       return Error{EBUSY, config_.name +
                               ": larger logs would be charged to other users who receive now "
                               "(try again when only its owner does: ipnctl node list " +
@@ -143,7 +144,7 @@ Result<Network::NewLogs> Network::prepare_logs(const NetworkConfig& wanted, bool
   if (auto made = make_storages(logs, wanted, more, own_too); !made) {
     if (logs.shared) services_.accounts.release_log(logs.shared_payer, more);
     for (const auto& [node, storage] : logs.own) {
-      services_.accounts.release_log(node->credentials_.uid, more);
+      services_.accounts.release_log(node->own_log_payer_, more);
     }
     return made.error();
   }
@@ -162,7 +163,7 @@ Result<void> Network::make_storages(NewLogs& logs, const NetworkConfig& wanted, 
   }
   if (!own_too) return {};
   for (Node* receiver : own_receivers_) {
-    auto storage = make_charged_storage(receiver->credentials_.uid, ring_bytes, more);
+    auto storage = make_charged_storage(receiver->own_log_payer_, ring_bytes, more);
     if (!storage) return storage.error();
     logs.own.emplace_back(receiver, std::move(*storage));
   }
@@ -177,7 +178,7 @@ void Network::install_logs(NewLogs logs) {
     shared_->begin_epoch(std::move(logs.shared), config_.pool);
   }
   for (auto& [receiver, storage] : logs.own) {
-    services_.accounts.release_log(receiver->credentials_.uid, logs.less);
+    services_.accounts.release_log(receiver->own_log_payer_, logs.less);
     if (receiver->own_log_) receiver->own_log_->begin_epoch(std::move(storage), config_.pool);
   }
   memory_readers_ = 0;
@@ -194,8 +195,8 @@ void Network::install_logs(NewLogs logs) {
 
 Result<LogPlace> Network::attach_receive(Node& node) {
   readiness(node);  // settles the cursor
-  const bool has_old = node.own_log_ ? !node.own_log_->can_attach()
-                                     : !shared_->log().is_in_epoch(node.cursor_);
+  const bool has_old =
+      node.own_log_ ? !node.own_log_->can_attach() : !shared_->log().is_in_epoch(node.cursor_);
   if (has_old) {
     return Error{EAGAIN, config_.name +
                              ": unread messages lie in memory of older settings (receive them "
@@ -208,6 +209,7 @@ Result<LogPlace> Network::attach_receive(Node& node) {
                                  "limit of open files of ipnd: LimitNOFILE)"};
   }
   ++memory_readers_;
+  watch_gates();  // somebody may wait for this node already
   return node.own_log_ ? node.own_log_->attach() : shared_->attach(node);
 }
 

@@ -23,7 +23,7 @@ bool Network::is_writable(const Node& node) {
   if (blocked_senders_ > 0) return false;
   if (shared_receivers(&node, false) > 0 && !shared_->fits(config_.mtu)) return false;
   const auto are_full = [&] { return own_logs_full_ - (node.own_log_full_ ? 1 : 0) > 0; };
-  if (are_full() && memory_readers_ > 0) take_claims();
+  if (are_full() && memory_readers_ > 0 && take_claims()) made_room();  // also for others
   return !are_full();
 }
 

@@ -223,6 +223,7 @@ class Node : public ListHook<Node, MemberTag>,
 
   // The receiving side: a cursor in the shared log, or a log of its own.
   std::unique_ptr<OwnLog> own_log_;
+  Uid own_log_payer_;
   std::uint32_t overflow_ = IPN_OVERFLOW_NETWORK;
   bool own_log_full_ = false;       ///< mtu bytes do not fit into it, and senders have to wait
   std::size_t own_log_index_ = 0;   ///< among the receivers with a log of their own
@@ -234,7 +235,7 @@ class Node : public ListHook<Node, MemberTag>,
   // How many of the node's own messages the shared log has taken since it joined,
   // how many of them lie behind the cursor, and how many behind the log's tail.
   std::uint64_t own_taken_ = 0, own_passed_ = 0, own_evicted_ = 0;
-  TimeNs blocking_since_ = 0;          ///< senders wait for it; 0: they do not
+  TimeNs blocking_since_ = 0;  ///< senders wait for it; 0: they do not
 
   // The program's end, if messages travel through shared memory.
   Attachment* attachment_ = nullptr;

@@ -26,7 +26,8 @@ bool SendRun::has_room(std::uint64_t bytes) {
   if (network_->lossless_ && (!network_->queue_.empty() || !log.fits(bytes))) return false;
   if (!network_->lossless_) log.make_room(bytes);
   room_ = log.log().room();
-  room_.takes(bytes);
+  // A message that needs padding uses up what this does not know of.
+  if (!room_.takes(bytes)) room_ = {};
   return true;
 }
 

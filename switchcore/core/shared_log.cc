@@ -56,8 +56,7 @@ bool SharedLog::is_readable(Node& node) {
 
 std::uint64_t SharedLog::queue_of(Node& node) {
   settle(node);
-  const std::uint64_t own_unread =
-      node.own_taken_ - std::max(node.own_passed_, node.own_evicted_);
+  const std::uint64_t own_unread = node.own_taken_ - std::max(node.own_passed_, node.own_evicted_);
   const std::uint64_t all = log_.head_seq() - std::max(node.cursor_, log_.tail_seq());
   const std::uint64_t queue = all - std::min(own_unread, all);
   node.queue_max_ = std::max(node.queue_max_, queue);
@@ -166,7 +165,9 @@ void SharedLog::evict_oldest() {
   if (source != nullptr && source->id_ == oldest.source && !oldest.loopback) {
     ++source->own_evicted_;
     // Those before the place where it began to read are none of its business.
-    const bool tells = source->reads_memory_ && !source->own_log_;
+    // Those of an older epoch it still finds where they are.
+    const bool tells =
+        source->reads_memory_ && !source->own_log_ && log_.is_in_epoch(log_.tail_seq());
     if (tells && source->own_evicted_ > source->claim_base_) {
       source->attachment_->on_own_evicted(log_.tail_seq(),
                                           source->own_evicted_ - source->claim_base_);

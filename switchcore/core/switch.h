@@ -117,7 +117,8 @@ class Switch {
   void want(Node& node, unsigned interests);
   /// How the node receives (IPN_OVERFLOW_NETWORK, _DROP_NEWEST, _LATEST), now or
   /// when it connects. EINVAL, EDQUOT, ENOMEM.
-  Result<void> set_overflow(Node& node, std::uint32_t overflow);
+  /// `who` is charged for the log of its own that a connected node may need for that.
+  Result<void> set_overflow(Node& node, std::uint32_t overflow, Uid who);
   /// Receivers in the node's network besides itself.
   std::uint32_t peers_of(const Node& node) const;
 

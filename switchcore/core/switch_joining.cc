@@ -189,14 +189,16 @@ Result<void> Switch::shutdown(Node& node, bool receive, bool send) {
   return {};
 }
 
-Result<void> Switch::set_overflow(Node& node, std::uint32_t overflow) {
+Result<void> Switch::set_overflow(Node& node, std::uint32_t overflow, Uid who) {
   if (overflow != IPN_OVERFLOW_NETWORK && overflow != IPN_OVERFLOW_DROP_NEWEST &&
       overflow != IPN_OVERFLOW_LATEST) {
     return Error{EINVAL, "overflow " + std::to_string(overflow) +
                              ": not one that a node can have (network, drop-newest or latest)"};
   }
   if (node.state_ == Node::State::kEnded) return network_gone();
-  if (node.state_ == Node::State::kConnected) return node.network_->set_overflow(node, overflow);
+  if (node.state_ == Node::State::kConnected) {
+    return node.network_->set_overflow(node, overflow, who);
+  }
   node.overflow_ = overflow;
   return {};
 }

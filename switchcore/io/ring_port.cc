@@ -17,8 +17,10 @@
 namespace ipn::io {
 namespace {
 
-constexpr std::uint64_t kStatusBytes =
-    IPN_PAGE + IPN_COMPLETION_ENTRIES * sizeof(ipn_completion);
+constexpr std::uint64_t kStatusBytes = IPN_PAGE + IPN_COMPLETION_ENTRIES * sizeof(ipn_completion);
+
+/// As much is taken at once for who waits until the ring is empty; the rest in rounds.
+constexpr std::size_t kTakeAll = 256 << 10;
 
 /// What the pass over a message costs besides its bytes, for budgets.
 constexpr std::size_t kMessageCost = 64;
@@ -178,9 +180,9 @@ bool RingPort::take_one(SendRun& run, std::size_t& moved) {
 }
 
 bool RingPort::take_all() {
-  take(SIZE_MAX);
+  take(kTakeAll);
   if (has_room_news) host_.make_hot(*this);  // which tells the program
-  return !front_waits_ || is_over();
+  return is_empty();
 }
 
 void RingPort::hang_up() {
@@ -193,6 +195,7 @@ void RingPort::front_done(const SendOutcome& outcome) {
   reader_.pop();
   if (front_message_.report) complete(outcome);
   if (reader_.publish()) has_room_news = true;
+  if (stopped_with_) close_sending(*std::exchange(stopped_with_, std::nullopt));
   host_.make_hot(*this);
 }
 
@@ -245,7 +248,7 @@ void RingPort::wake_word(__u32& word) {
   ::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
-void RingPort::leave_to_device() { on_send_stopped(0); }
+void RingPort::leave_to_device() { close_sending(0); }
 
 std::uint64_t RingPort::read_seq() const {
   return load(control_->read_seq, std::memory_order_acquire);
@@ -303,14 +306,21 @@ void RingPort::on_receive_stopped(bool moved_to_device) {
   wake_word(status_->data_word);
 }
 
+/// The completion of a message that waits comes before the end, which is next.
 void RingPort::on_send_stopped(int error) {
+  if (front_waits_) {
+    stopped_with_ = error;
+  } else {
+    close_sending(error);
+  }
+}
+
+void RingPort::close_sending(int error) {
   store(status_->send_error, error, std::memory_order_relaxed);
   store(status_->send_state, __u32{IPN_RING_ENDED});
   wake_word(status_->room_word);
 }
 
-void RingPort::on_mtu(std::uint32_t mtu) {
-  store(status_->mtu, mtu, std::memory_order_relaxed);
-}
+void RingPort::on_mtu(std::uint32_t mtu) { store(status_->mtu, mtu, std::memory_order_relaxed); }
 
 }  // namespace ipn::io

@@ -10,10 +10,10 @@
 #include "libipn/ring/send_reader.h"
 #include "switchcore/base/result.h"
 #include "switchcore/base/time.h"
-#include "switchcore/io/unique_fd.h"
 #include "switchcore/core/send_run.h"
 #include "switchcore/core/switch.h"
 #include "switchcore/io/shared_memory.h"
+#include "switchcore/io/unique_fd.h"
 
 #include <ipn/ioctl.h>
 #include <ipn/ring.h>
@@ -65,12 +65,17 @@ class RingPort final : public Attachment {
 
   /// Takes messages of at most about `budget` bytes; returns how much it moved.
   std::size_t take(std::size_t budget);
-  /// Takes all that is committed now, as far as there is room. True: all of it.
+  /// Takes what is committed, as far as there is room, and within a budget. True:
+  /// there is nothing left.
   bool take_all();
   /// Its front message waits for room: looking at the ring is no use.
   bool is_blocked() const { return front_waits_; }
   /// There is nothing to take.
-  bool is_empty() { return is_over() || (!front_waits_ && !reader_.refresh()); }
+  bool is_empty() {
+    const bool news = !front_waits_ && reader_.refresh();
+    const bool fault = reader_.fault() != ring::SendReader::Fault::kNone;  // not noticed yet
+    return is_over() || (!front_waits_ && !news && !fault);
+  }
   /// The node's sink is told when there is nothing to take.
   void tell_when_empty() { tell_when_empty_ = true; }
   /// The program has hung up: the node goes on by calls once the ring is empty.
@@ -84,6 +89,8 @@ class RingPort final : public Attachment {
   void wake_sender();
   /// Wakes the program; for the host.
   void wake();
+  /// The program sees at once that it cannot send any more, and why.
+  void close_sending(int error);
   /// The program sees that it is to send by calls.
   void leave_to_device();
 
@@ -140,8 +147,9 @@ class RingPort final : public Attachment {
   bool over_asked_ = false;  ///< completions, more than there is room for
   bool hung_up_ = false;
   bool tell_when_empty_ = false;
-  std::uint32_t wish_ = 0;        ///< the last value of ring_me that was not 0
-  std::uint64_t woken_for_ = 0;   ///< the last sleep_at that was answered
+  std::optional<int> stopped_with_;  ///< to be told after the front message's completion
+  std::uint32_t wish_ = 0;           ///< the last value of ring_me that was not 0
+  std::uint64_t woken_for_ = 0;      ///< the last sleep_at that was answered
   std::uint64_t completions_ = 0;
 };
 

@@ -104,26 +104,26 @@ void RingPorts::on_ready(std::uint32_t) {
 bool RingPorts::accept_one() {
   UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!socket) {
-    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+    const int error = errno;
+    if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS) {
       pause_accepting();
     }
-    return errno == ECONNABORTED || errno == EINTR;
+    return error == ECONNABORTED || error == EINTR;
   }
   refuse_descriptors(socket.get());
   ucred peer{};
   socklen_t size = sizeof peer;
   if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return true;
   const bool exempt = Accounts::is_exempt(Uid{peer.uid});
-  const bool too_many =
-      half_open_.size() >= kHalfOpenMax ||
-      (!exempt && half_open_of_.contains(peer.uid) &&
-       half_open_of_[peer.uid] >= core_.limits().half_open_per_uid);
+  const bool too_many = half_open_.size() >= kHalfOpenMax ||
+                        (!exempt && half_open_of_.contains(peer.uid) &&
+                         half_open_of_[peer.uid] >= core_.limits().half_open_per_uid);
   if (too_many) return true;
 
   const std::uint64_t number = ++last_connection_;
-  auto connection = std::make_unique<Connection>(
-      *this, number, std::move(socket),
-      TicketHolder{static_cast<std::uint32_t>(peer.pid), peer.uid});
+  auto connection =
+      std::make_unique<Connection>(*this, number, std::move(socket),
+                                   TicketHolder{static_cast<std::uint32_t>(peer.pid), peer.uid});
   auto& ticket = connection->ticket_;
   const ssize_t random = ::getrandom(ticket.data(), ticket.size(), GRND_NONBLOCK);
   if (random != static_cast<ssize_t>(ticket.size())) return true;
@@ -153,7 +153,9 @@ void RingPorts::pause_accepting() {
 void RingPorts::expire() {
   if (accept_again_at_ != 0 && clock_.monotonic >= accept_again_at_) {
     accept_again_at_ = 0;
-    if (auto source = loop_.add_poll(listener_.get(), POLLIN, *this)) listening_ = *source;
+    auto source = loop_.add_poll(listener_.get(), POLLIN, *this);
+    if (source) listening_ = *source;
+    if (!source) pause_accepting();
   }
   while (!half_open_.empty() && half_open_.begin()->second->expires_at_ <= clock_.monotonic) {
     drop(half_open_, half_open_.begin()->first);
@@ -207,7 +209,8 @@ Result<std::unique_ptr<RingPort>> RingPorts::attach(Node& node, const ipn_attach
     return Error{EPERM, "ticket: not one that waits here (it is good for one call within 2 s)"};
   }
   Connection& connection = *found->second;
-  const bool same = who.pid != 0 && who.pid == connection.peer_.pid && who.uid == connection.peer_.uid;
+  const bool same =
+      who.pid != 0 && who.pid == connection.peer_.pid && who.uid == connection.peer_.uid;
   if (!same) {
     drop(half_open_, connection.number_);
     return Error{EPERM,
@@ -217,8 +220,7 @@ Result<std::unique_ptr<RingPort>> RingPorts::attach(Node& node, const ipn_attach
   auto areas = RingPort::make_areas(ring_bytes);
   if (!areas) return areas.error();
   auto port = std::make_unique<RingPort>(core_, node, static_cast<RingPortHost&>(*this),
-                                         std::move(*areas),
-                                         UniqueFd(connection.socket_.release()));
+                                         std::move(*areas), UniqueFd(connection.socket_.release()));
   auto place = core_.attach(node, *port, RingPort::area_bytes(ring_bytes));
   if (place) port->begin(node.network()->config().mtu);
   if (!place || !port->send_areas(*place)) {
@@ -282,9 +284,13 @@ bool RingPorts::run() {
   }
   if (!to_wake_.empty()) return true;
   if (options_.spin == Spin::kAlways && !attached_.empty()) return true;
-  if (hot_.empty() || !spinning_.goes_on(clock_.monotonic)) return !fall_asleep();
-  cool_down();
-  return true;
+  if (hot_.empty()) return !fall_asleep();
+  if (spinning_.goes_on(clock_.monotonic)) {
+    cool_down();
+    return true;
+  }
+  // Whoever was woken may answer at once if it gets the CPU, and need not ring.
+  return spinning_.yield(clock_.monotonic) || !fall_asleep();
 }
 
 /// Every hot port in turn, each within its budget.

@@ -2,6 +2,7 @@
 #include "switchcore/io/spinning.h"
 
 #include <algorithm>
+#include <ctime>
 #include <sched.h>
 
 namespace ipn::io {
@@ -9,9 +10,15 @@ namespace {
 
 constexpr TimeNs kCheckEvery = kSecond;
 
-bool has_one_cpu() {
+TimeNs monotonic_now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * kSecond + now.tv_nsec;
+}
+
+int usable_cpus() {
   cpu_set_t usable;
-  return sched_getaffinity(0, sizeof usable, &usable) == 0 && CPU_COUNT(&usable) <= 1;
+  return sched_getaffinity(0, sizeof usable, &usable) == 0 ? CPU_COUNT(&usable) : 2;
 }
 
 }  // namespace
@@ -22,21 +29,36 @@ void Spinning::worked(TimeNs now) {
   if (idle_) length_ = std::min(2 * length_, kLongest);
   idle_ = false;
   since_ = now;
+  yields_ = kYields;
+}
+
+bool Spinning::has_one_cpu(TimeNs now) {
+  if (now - checked_at_ >= kCheckEvery) {
+    one_cpu_ = usable_cpus() <= 1;
+    checked_at_ = now;
+  }
+  return one_cpu_;
 }
 
 bool Spinning::goes_on(TimeNs now) {
-  if (spin_ == Spin::kAlways) return true;
-  if (spin_ == Spin::kNever) return false;
-  if (now - checked_at_ >= kCheckEvery) {
-    one_cpu_ = has_one_cpu();
-    checked_at_ = now;
-  }
-  if (one_cpu_) return false;
+  if (spin_ != Spin::kAdaptive) return spin_ == Spin::kAlways;
+  if (has_one_cpu(now)) return false;
   idle_ = true;
   if (now - since_ < length_) return true;
   length_ = std::max(length_ / 2, kShortest);
   idle_ = false;
   return false;
+}
+
+bool Spinning::yield(TimeNs now) {
+  if (yields_ == 0 || !has_one_cpu(now)) return false;
+  --yields_;
+  const TimeNs before = monotonic_now();
+  if (before < yields_from_) return false;
+  sched_yield();
+  const TimeNs after = monotonic_now();
+  if (after - before > kTakenAway) yields_from_ = after + kSecond;
+  return true;
 }
 
 }  // namespace ipn::io

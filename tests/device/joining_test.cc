@@ -156,7 +156,8 @@ TEST_F(EveryDoor, AReceiveOnlyNodeCannotSendAndASendOnlyOneReadsTheEnd) {
   const auto receiver = member(*net, IPN_ROLE_RECV);
   const auto sender = member(*net, IPN_ROLE_SEND);
   EXPECT_EQ(receiver->write("x"), failure(EPIPE));
-  EXPECT_NE(explain(*receiver).find("receive-only"), std::string::npos) << explain(*receiver);
+  const char* reason = world().has_library() ? "does not send" : "receive-only";
+  EXPECT_NE(explain(*receiver).find(reason), std::string::npos) << explain(*receiver);
   EXPECT_EQ(sender->read(10), end_of_file());
   EXPECT_EQ(sender->write("x"), value(1));
   EXPECT_EQ(receiver->read(10), message("x"));

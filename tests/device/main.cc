@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "tests/device/fast_file.h"
 #include "tests/device/scenario.h"
 
 namespace {
@@ -15,12 +16,12 @@ namespace {
 using ipn::scenarios::DoorKind;
 
 constexpr const char* kUsage =
-    "usage: ipn-scenarios --door=memory|fake|file|cuse [--device=PATH] [--deliveries=N]\n"
+    "usage: ipn-scenarios --door=memory|fake|file|fast|cuse [--device=PATH] [--deliveries=N]\n"
     "                     [options of GoogleTest]\n"
     "\n"
-    "Runs the scenarios over one door to the device. file and cuse need a daemon\n"
+    "Runs the scenarios over one door to the device. file, fast and cuse need a daemon\n"
     "that runs already and has no network and no open file, with its device at PATH\n"
-    "(else: $IPN_DEVICE).\n";
+    "(else: $IPN_DEVICE). fast moves messages through shared memory.\n";
 
 /// True if `argument` is --NAME=VALUE; then `value` is its value.
 bool is_option(std::string_view argument, std::string_view name, std::string& value) {
@@ -31,7 +32,7 @@ bool is_option(std::string_view argument, std::string_view name, std::string& va
 
 bool set_door(const std::string& name) {
   DoorKind& door = ipn::scenarios::settings().door;
-  const char* filter = "EveryDoor.*:Order.*:SystemCalls.*";
+  std::string filter = "EveryDoor.*:Order.*:SystemCalls.*";
   if (name == "memory") {
     door = DoorKind::kMemory;
     filter = "EveryDoor.*:Order.*";
@@ -41,6 +42,10 @@ bool set_door(const std::string& name) {
   } else if (name == "file") {
     door = DoorKind::kFile;
     filter = "EveryDoor.*:Order.*:SystemCalls.*:FuseFile.*";
+  } else if (name == "fast") {
+    door = DoorKind::kFast;
+    filter = "EveryDoor.*:Order.*-" + ipn::scenarios::not_for_fast_files();
+    setenv("IPN_FASTPATH", "require", 1);
   } else if (name == "cuse") {
     door = DoorKind::kCuse;
   } else {
@@ -77,8 +82,7 @@ int main(int argc, char** argv) {
       settings.deliveries = std::strtoull(value.c_str(), nullptr, 10);
     }
   }
-  const bool real = settings.door == DoorKind::kFile || settings.door == DoorKind::kCuse;
-  if (!have_door || (real && settings.device.empty()) || settings.deliveries == 0) {
+  if (!have_door || (settings.is_real() && settings.device.empty()) || settings.deliveries == 0) {
     std::cerr << kUsage;
     return 2;
   }

@@ -58,6 +58,7 @@ void Scenario::SetUp() {
       world_ = make_in_process_world(make_fake_kernel());
       break;
     case DoorKind::kFile:
+    case DoorKind::kFast:
     case DoorKind::kCuse:
       world_ = make_real_world(settings().door, settings().device);
       break;
@@ -90,9 +91,8 @@ bool Scenario::is_empty(File& file, std::uint32_t open_files) {
 }
 
 Identity Scenario::me() {
-  const bool real = settings().door == DoorKind::kFile || settings().door == DoorKind::kCuse;
   Identity who;
-  if (real) {
+  if (settings().is_real()) {
     who.uid = geteuid();
     who.gid = getegid();
   }

@@ -18,6 +18,9 @@ struct Settings {
   DoorKind door = DoorKind::kMemory;
   std::string device;                 ///< path, of doors with system calls
   std::uint64_t deliveries = 20'000;  ///< of the order tests
+
+  /// A daemon runs already, and calls are system calls.
+  bool is_real() const { return door != DoorKind::kMemory && door != DoorKind::kFakeKernel; }
 };
 Settings& settings();
 

@@ -52,8 +52,10 @@ TEST_F(EveryDoor, WhetherACallMaySleepIsDecidedAtTheCall) {
   const auto reader = sleeping(b->start_read(100));
   b->set_nonblocking(true);
   EXPECT_FALSE(reader->is_done()) << "it sleeps already";
-  EXPECT_EQ(b->read(100), failure(EAGAIN));
-  EXPECT_NE(explain(*b).find("poll"), std::string::npos) << explain(*b);
+  if (!world().has_library()) {  // which lets one thread receive
+    EXPECT_EQ(b->read(100), failure(EAGAIN));
+    EXPECT_NE(explain(*b).find("poll"), std::string::npos) << explain(*b);
+  }
   EXPECT_EQ(a->write("x"), value(1));
   EXPECT_EQ(reader->wait(), message("x"));
 
@@ -241,15 +243,18 @@ TEST_F(EveryDoor, ANetworkThatEndsIsDrainedFirst) {
   const auto a = member(*net);
   const auto b = member(*net);
   const auto idle = member(*net, IPN_ROLE_RECV);
+  const auto other_idle = member(*net, IPN_ROLE_RECV);
   const auto manager = open();
   ASSERT_EQ(bind_to(*manager, name()), 0);
   ASSERT_EQ(a->write("1"), value(1));
   ASSERT_EQ(a->write("2"), value(1));
-  EXPECT_EQ(idle->read(9), message("1"));
-  EXPECT_EQ(idle->read(9), message("2"));
+  for (const auto& reader : {&idle, &other_idle}) {
+    EXPECT_EQ((*reader)->read(9), message("1"));
+    EXPECT_EQ((*reader)->read(9), message("2"));
+  }
   const auto writer = sleeping(a->start_write("3"));
   const auto reader = sleeping(idle->start_read(9));
-  const auto receiver = sleeping(start_receive(*idle, 9));
+  const auto receiver = sleeping(start_receive(*other_idle, 9));
   const auto waiter = sleeping(start_wait_peers(*a, 9, 0));
   const auto poller = sleeping(manager->start_poll(0));
   EXPECT_EQ(net_end(net->admin(), name()), 0);

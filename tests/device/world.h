@@ -22,6 +22,7 @@ enum class DoorKind {
   kMemory,      ///< the request handlers are called directly; time is made up
   kFakeKernel,  ///< libfuse serves CUSE over a socketpair, the test is the kernel
   kFile,        ///< a FUSE file and system calls
+  kFast,        ///< a FUSE file; libipn moves the messages through shared memory
   kCuse,        ///< a character device and system calls
 };
 
@@ -112,7 +113,11 @@ class World {
   /// that does not happen. Several threads may call it on doors with system calls.
   virtual bool wait_ready(std::span<const Interest> interests) = 0;
 
-  bool makes_system_calls() const { return kind() == DoorKind::kFile || kind() == DoorKind::kCuse; }
+  bool makes_system_calls() const {
+    return kind() != DoorKind::kMemory && kind() != DoorKind::kFakeKernel;
+  }
+  /// What makes no sense is refused by the library, and the daemon has nothing to count.
+  bool has_library() const { return kind() == DoorKind::kFast; }
 };
 
 /// The device of a daemon that runs already.

@@ -13,10 +13,15 @@ std::uint64_t charge_of(const NetworkConfig& config) {
   const std::uint64_t ring = ring_bytes_for(config);
   std::uint64_t entries = 1;
   while (entries < config.pool && entries < ring / 32) entries *= 2;
-  return ring + 48 * entries;
+  return ring + 8 * entries;
 }
 
 // Room ------------------------------------------------------------------------------
+
+std::uint64_t ModelNode::queue() const {
+  return static_cast<std::uint64_t>(
+      std::count_if(unread.begin(), unread.end(), [](const Unread& u) { return !u.is_past; }));
+}
 
 /// Bytes that stay unused because a record does not wrap.
 std::uint64_t Room::padding(std::uint64_t need) const {
@@ -38,9 +43,8 @@ bool Room::fits(std::uint32_t len, bool lost) const {
 }
 
 void Room::append(std::uint64_t number, std::uint32_t len, bool lost) {
-  head_ += padding(need(len, lost));
   kept_.push_back({number, head_, len, epoch_});
-  head_ += need(len, lost);
+  head_ += padding(need(len, lost)) + need(len, lost);
 }
 
 void Room::release_below(std::uint64_t number) {
@@ -54,6 +58,13 @@ void Room::begin_epoch(std::uint64_t ring_bytes, std::uint32_t pool) {
   pool_ = pool;
 }
 
+namespace {
+
+/// Senders of a lossless network wait for it.
+bool is_gate(const ModelNode& node) { return !node.own || node.overflow == IPN_OVERFLOW_NETWORK; }
+
+}  // namespace
+
 // Accounts ----------------------------------------------------------------------------
 
 std::map<std::uint32_t, ModelAccount> Model::accounts() const {
@@ -64,7 +75,8 @@ std::map<std::uint32_t, ModelAccount> Model::accounts() const {
   }
   for (const auto& [id, node] : nodes) {
     if (node.charged) ++accounts[*node.charged].nodes;
-    const bool own_log = node.receives && !node.network->is_shared();
+    if (node.attached) accounts[node.who.uid.value].log_bytes += kAreaBytes;
+    const bool own_log = node.receives && node.own;
     if (own_log) accounts[node.who.uid.value].log_bytes += charge_of(node.network->config);
   }
   for (const auto& [id, send] : parked) {
@@ -182,7 +194,8 @@ int Model::connect(ModelNode& node, const std::string& name, const Credentials& 
     if (free == taken.end()) return EADDRNOTAVAIL;
     port = static_cast<std::uint32_t>(free - taken.begin());
   }
-  if (receives && !network->is_shared() &&
+  const bool own = !network->is_shared() || node.overflow != IPN_OVERFLOW_NETWORK;
+  if (receives && own &&
       over_limit(uid, &ModelAccount::log_bytes, charge_of(config), limits_.log_bytes_per_uid)) {
     return EDQUOT;
   }
@@ -194,6 +207,7 @@ int Model::connect(ModelNode& node, const std::string& name, const Credentials& 
   node.sends = sends;
   if (!bound) network->members.push_back(&node);
   node.network = network;
+  node.own = own;
   node.room = Room(network->ring(), config.pool);
   node.front_since = now;
   network->front_since = now;
@@ -203,6 +217,7 @@ int Model::connect(ModelNode& node, const std::string& name, const Credentials& 
 void Model::stop_receiving(ModelNode& node, DropReason unread) {
   if (!node.receives) return;
   ModelNetwork& network = *node.network;
+  detach_receive(node);
   drop(node, unread, node.unread.size());
   node.unread.clear();
   node.receives = false;
@@ -242,11 +257,100 @@ void Model::leave(ModelNode& node, DropReason unread) {
   remove_if_unused(network);
 }
 
-void Model::kick(ModelNode& node) { leave(node, DropReason::kEvicted); }
+/// What is sent from now on is not where the node could read it.
+int Model::kick(ModelNode& node) {
+  if (node.network == nullptr) return ENOENT;
+  ModelNetwork& network = *node.network;
+  const bool renews = network.is_shared() && network.was_mapped;
+  if (renews) {
+    if (const int error = renew_logs(network, network.config, false); error != 0) return error;
+  }
+  const std::uint64_t id = network.id;
+  leave(node, DropReason::kEvicted);
+  if (renews && networks.contains(id)) begin_epochs(network, false);
+  return 0;
+}
+
+void Model::cut_off(ModelNode& node) { leave(node, DropReason::kEvicted); }
 
 void Model::evict(ModelNode& node) {
   ++evictions;
   leave(node, DropReason::kEvicted);
+}
+
+// Overflow and memory -------------------------------------------------------------------
+
+int Model::set_overflow(ModelNode& node, std::uint32_t overflow) {
+  if (node.state == Node::State::kEnded) return ECONNRESET;
+  if (node.state == Node::State::kConnected && node.overflow != overflow) {
+    if (node.receives && !node.own) return move_to_own_log(node, overflow);
+    if (node.overflow == IPN_OVERFLOW_LATEST || overflow == IPN_OVERFLOW_LATEST) {
+      detach_receive(node);
+    }
+    node.held_up_since = 0;
+    node.front_since = now;
+    node.network->front_since = now;
+  }
+  node.overflow = overflow;
+  return 0;
+}
+
+int Model::move_to_own_log(ModelNode& node, std::uint32_t overflow) {
+  ModelNetwork& network = *node.network;
+  const std::uint64_t charge = charge_of(network.config);
+  if (over_limit(node.who.uid.value, &ModelAccount::log_bytes, charge, limits_.log_bytes_per_uid)) {
+    return EDQUOT;
+  }
+  detach_receive(node);
+  const std::deque<Unread> unread = std::exchange(node.unread, {});
+  node.own = true;
+  node.next_number = network.next_number;  // numbers ascend for the program
+  node.overflow = overflow;
+  node.held_up_since = 0;
+  node.room = Room(network.ring(), network.config.pool);
+  for (const Unread& message : unread) append_own(node, message.message, message.source);
+  node.front_since = now;
+  network.front_since = now;
+  release(network);
+  return 0;
+}
+
+int Model::attach(ModelNode& node) {
+  if (node.state == Node::State::kEnded) return ECONNRESET;
+  if (node.state != Node::State::kConnected || node.network->ending) return ENOTCONN;
+  if (node.attached) return EISCONN;
+  if (over_limit(node.who.uid.value, &ModelAccount::log_bytes, kAreaBytes,
+                 limits_.log_bytes_per_uid)) {
+    return EDQUOT;
+  }
+  const Room& room = node.own ? node.room : node.network->room;
+  if (!node.unread.empty() && node.unread.front().epoch != room.epoch()) return EAGAIN;
+  node.attached = true;
+  node.reads_memory = node.receives;
+  if (node.receives && !node.own) node.network->was_mapped = true;
+  return 0;
+}
+
+void Model::detach(ModelNode& node) {
+  detach_receive(node);
+  node.attached = false;
+}
+
+void Model::detach_receive(ModelNode& node) {
+  if (!node.reads_memory) return;
+  std::erase_if(node.unread, [&](const Unread& unread) {
+    if (unread.is_past) node.unnoticed.push_back(unread.number);
+    return unread.is_past;
+  });
+  node.lost += notice(node, UINT64_MAX);
+  node.reads_memory = false;
+}
+
+std::uint64_t Model::notice(ModelNode& node, std::uint64_t number) {
+  const std::uint64_t lost =
+      std::erase_if(node.unnoticed, [number](std::uint64_t n) { return n < number; });
+  drop(node, DropReason::kLapped, lost);
+  return lost;
 }
 
 // Networks ----------------------------------------------------------------------------
@@ -292,20 +396,23 @@ int Model::change(ModelNetwork& network, const NetworkChange& change) {
   const NetworkConfig& old = network.config;
   const bool new_log =
       wanted.mtu != old.mtu || wanted.pool != old.pool || wanted.log_bytes != old.log_bytes;
-  if (new_log) {
-    if (const int error = renew_logs(network, wanted); error != 0) return error;
-  }
   const bool judged = wanted.mode != old.mode || wanted.owner != old.owner;
+  const bool renews =
+      new_log || (judged && network.is_shared() &&
+                  (network.was_mapped || network.next_number != network.epoch_first));
+  if (renews) {
+    if (const int error = renew_logs(network, wanted, new_log); error != 0) return error;
+  }
   network.config = wanted;
   network.front_since = now;
   for (ModelNode* member : network.members) member->front_since = now;
   if (judged) judge(network);
-  if (new_log) begin_epochs(network);
+  if (renews) begin_epochs(network, new_log);
   remove_if_unused(network);
   return 0;
 }
 
-int Model::renew_logs(ModelNetwork& network, const NetworkConfig& wanted) {
+int Model::renew_logs(ModelNetwork& network, const NetworkConfig& wanted, bool own_too) {
   if (now - network.epochs_since >= kSecond) {
     network.epochs_since = now;
     network.epochs = 0;
@@ -322,18 +429,18 @@ int Model::renew_logs(ModelNetwork& network, const NetworkConfig& wanted) {
   if (network.is_shared()) {
     if (lossless && has_too_much(network.room)) return EBUSY;
     charges[network.payer()] = more;
-  } else {
-    bool foreign = false;
-    for (const ModelNode* member : network.members) {
-      if (!member->receives) continue;
-      if (has_too_much(member->room)) return EBUSY;
-      charges[member->who.uid.value] += more;
-      foreign = foreign || member->who.uid != network.config.owner;
-    }
-    const bool too_large = wanted.owner.value != 0 && after > limits_.log_bytes_per_uid;
-    if (more > 0 && too_large) return EDQUOT;
-    if (more > 0 && foreign) return EBUSY;
   }
+  bool foreign = false;
+  for (const ModelNode* member : network.members) {
+    if (!member->receives || !member->own) continue;
+    if (has_too_much(member->room)) return EBUSY;
+    if (own_too) charges[member->who.uid.value] += more;
+    foreign = foreign || member->who.uid != network.config.owner;
+  }
+  const bool too_large =
+      !network.is_shared() && wanted.owner.value != 0 && after > limits_.log_bytes_per_uid;
+  if (more > 0 && too_large) return EDQUOT;
+  if (more > 0 && foreign) return EBUSY;
   for (const auto& [uid, bytes] : charges) {
     const bool over = over_limit(uid, &ModelAccount::log_bytes, bytes, limits_.log_bytes_per_uid);
     if (more > 0 && over) return EDQUOT;
@@ -343,17 +450,29 @@ int Model::renew_logs(ModelNetwork& network, const NetworkConfig& wanted) {
 }
 
 /// The logs go on with the settings that are in force now.
-void Model::begin_epochs(ModelNetwork& network) {
+void Model::begin_epochs(ModelNetwork& network, bool own_too) {
   const std::uint64_t ring = ring_bytes_for(network.config);
   const std::uint32_t pool = network.config.pool;
+  const auto is_told = [](ModelNode& node) { return node.reads_memory && !node.is_deaf; };
   if (network.is_shared()) {
     const bool lossless = network.config.is_lossless();
     while (!lossless && (network.room.count() > pool || network.room.used() > ring)) {
       lose_below(network, network.room.oldest() + 1);
     }
     network.room.begin_epoch(ring, pool);
+    network.was_mapped = false;
+    network.epoch_first = network.next_number;
+    for (ModelNode* member : network.members) {
+      if (member->own) continue;
+      network.was_mapped = network.was_mapped || is_told(*member);
+      if (!is_told(*member)) detach_receive(*member);
+    }
   }
-  for (ModelNode* member : network.members) member->room.begin_epoch(ring, pool);
+  for (ModelNode* member : network.members) {
+    if (!own_too || !member->own) continue;
+    if (!is_told(*member)) detach_receive(*member);
+    member->room.begin_epoch(ring, pool);
+  }
 }
 
 // Sending -----------------------------------------------------------------------------
@@ -376,7 +495,7 @@ std::vector<ModelNode*> Model::receivers_of(const ModelNode& from, const Message
 
 bool Model::has_room(const ModelNetwork& network, const ModelNode& receiver,
                      std::uint32_t len) const {
-  return network.is_shared() ? network.room.fits(len) : receiver.room.fits(len);
+  return receiver.own ? receiver.room.fits(len, receiver.refused > 0) : network.room.fits(len);
 }
 
 /// One try. `own_queue` is the queue whose front the message is; `refused_by` the
@@ -390,11 +509,13 @@ ModelOutcome Model::attempt(ModelNode& node, const Message& message,
   }
   const std::vector<ModelNode*> to = receivers_of(node, message);
   if (network.config.is_lossless()) {
+    const bool unicast = network.config.policy == kUnicast;
     for (ModelNode* receiver : to) {
-      std::deque<int>& queue =
-          network.config.policy == kUnicast ? receiver->waiting : network.waiting;
+      std::deque<int>& queue = unicast ? receiver->waiting : network.waiting;
+      // Nobody waits for one that loses messages instead, but all who wait have one order.
+      if (unicast && !is_gate(*receiver)) continue;
       const bool others_wait = &queue != own_queue && !queue.empty();
-      if (others_wait || !has_room(network, *receiver, message.len)) {
+      if (others_wait || (is_gate(*receiver) && !has_room(network, *receiver, message.len))) {
         refused_by = &queue;
         if (own_queue != nullptr) note_held_up(network);
         return {Kind::kWouldBlock, 0, 0, 0};
@@ -415,27 +536,38 @@ void Model::deliver(ModelNode& from, const std::vector<ModelNode*>& to, const Me
   ModelNetwork& network = *from.network;
   network.addressed += to.size();
   if (to.empty()) return drop(from, DropReason::kNoReceiver);
-  if (network.is_shared()) {
+  const auto reads_shared = [](const ModelNode* receiver) { return !receiver->own; };
+  if (std::any_of(to.begin(), to.end(), reads_shared)) {
     while (!network.room.fits(message.len)) lose_below(network, network.room.oldest() + 1);
     network.room.append(network.next_number, message.len);
     for (ModelNode* receiver : to) {
-      receiver->unread.push_back({message, from.id, network.next_number, 0});
+      if (receiver->own) continue;
+      receiver->unread.push_back({message, from.id, network.next_number, 0, network.room.epoch()});
+      ++outcome.receivers;
     }
-    outcome.receivers = static_cast<std::uint32_t>(to.size());
     outcome.seq = network.next_number++;
-    return release(network);
+    release(network);
   }
   for (ModelNode* receiver : to) {
-    if (!receiver->room.fits(message.len, receiver->lost > 0)) {
-      drop(*receiver, DropReason::kLogFull);
-      ++receiver->lost;
-      continue;
-    }
-    receiver->room.append(receiver->next_number, message.len, receiver->lost > 0);
-    receiver->unread.push_back(
-        {message, from.id, receiver->next_number++, std::exchange(receiver->lost, 0)});
-    ++outcome.receivers;
+    if (receiver->own && append_own(*receiver, message, from.id)) ++outcome.receivers;
   }
+}
+
+bool Model::append_own(ModelNode& receiver, const Message& message, std::uint64_t source) {
+  const std::uint64_t number = receiver.next_number;
+  if (receiver.overflow == IPN_OVERFLOW_LATEST) {
+    overwrite(receiver, receiver.room.epoch(), number);
+    receiver.room.release_below(number);
+  } else if (!receiver.room.fits(message.len, receiver.refused > 0)) {
+    drop(receiver, DropReason::kLogFull);
+    ++receiver.refused;
+    return false;
+  }
+  receiver.room.append(number, message.len, receiver.refused > 0);
+  receiver.unread.push_back(
+      {message, source, number, std::exchange(receiver.refused, 0), receiver.room.epoch()});
+  ++receiver.next_number;
+  return true;
 }
 
 /// A lossless shared log keeps what somebody has not read, and all behind it.
@@ -443,7 +575,8 @@ void Model::release(ModelNetwork& network) {
   if (!network.is_shared() || !network.config.is_lossless()) return;
   std::uint64_t needed = network.next_number;
   for (const ModelNode* member : network.members) {
-    if (!member->unread.empty()) needed = std::min(needed, member->unread.front().number);
+    if (member->own || member->unread.empty()) continue;
+    needed = std::min(needed, member->unread.front().number);
   }
   network.room.release_below(needed);
 }
@@ -452,12 +585,27 @@ void Model::release(ModelNetwork& network) {
 void Model::lose_below(ModelNetwork& network, std::uint64_t number) {
   network.room.release_below(number);
   for (ModelNode* member : network.members) {
-    while (!member->unread.empty() && member->unread.front().number < number) {
-      member->unread.pop_front();
-      drop(*member, DropReason::kLapped);
-      ++member->lost;
+    if (member->own) continue;
+    overwrite(*member, network.room.epoch(), number);
+  }
+}
+
+/// The log of the node, which is in that epoch, gives up what lies below `number`.
+void Model::overwrite(ModelNode& node, int epoch, std::uint64_t number) {
+  std::deque<Unread> left;
+  for (Unread& unread : node.unread) {
+    // Nobody writes into the memory of an old epoch any more.
+    unread.is_past = unread.number < number && node.reads_memory && unread.epoch != epoch;
+    if (unread.is_past || unread.number >= number) {
+      left.push_back(unread);
+    } else if (node.reads_memory) {
+      node.unnoticed.push_back(unread.number);
+    } else {
+      drop(node, DropReason::kLapped);
+      node.lost += 1 + unread.lost;
     }
   }
+  node.unread = std::move(left);
 }
 
 ModelOutcome Model::send(ModelNode& node, const Message& message) {
@@ -572,21 +720,33 @@ RecvOutcome::Kind Model::look(const ModelNode& node) const {
   return RecvOutcome::Kind::kWouldBlock;
 }
 
-void Model::consume(ModelNode& node, std::optional<DropReason> discarded) {
+/// The message at the front has been read.
+void Model::pass(ModelNode& node) {
   const Unread unread = node.unread.front();
   node.unread.pop_front();
-  if (node.network->is_shared()) {
-    node.lost = 0;
-    release(*node.network);
-  } else {
+  if (node.own) {
     node.room.release_below(unread.number + 1);
+  } else {
+    release(*node.network);
   }
   node.held_up_since = 0;
   node.front_since = now;
   node.network->front_since = now;
+}
+
+void Model::consume(ModelNode& node, std::optional<DropReason> discarded) {
+  const std::uint32_t len = node.unread.front().message.len;
+  pass(node);
+  node.lost = 0;
   if (discarded) return drop(node, *discarded);
   ++node.msgs_out;
-  node.bytes_out += unread.message.len;
+  node.bytes_out += len;
+}
+
+void Model::consume_in_memory(ModelNode& node) {
+  ++node.msgs_out;
+  node.bytes_out += node.unread.front().message.len;
+  pass(node);
 }
 
 Readiness Model::readiness(const ModelNode& node) const {
@@ -597,7 +757,7 @@ Readiness Model::readiness(const ModelNode& node) const {
     ready.readable = ready.hangup;
     return ready;
   }
-  ready.readable = !node.unread.empty() || ending || node.shut_receive;
+  ready.readable = node.queue() > 0 || ending || node.shut_receive;
   if (ending) return ready;
   ready.writable = node.shut_send;
   if (!node.sends) return ready;
@@ -607,7 +767,7 @@ Readiness Model::readiness(const ModelNode& node) const {
     return entry.second.from->network == &network;
   });
   const bool room = std::all_of(receivers.begin(), receivers.end(), [&](const ModelNode* to) {
-    return !others_wait && has_room(network, *to, network.config.mtu);
+    return !others_wait && (!is_gate(*to) || has_room(network, *to, network.config.mtu));
   });
   ready.writable = ready.writable || !network.config.is_lossless() || room;
   return ready;
@@ -652,8 +812,9 @@ std::string Model::why_not_overdue(const ModelNode& node, TimeNs blocked) const 
     return "nobody has waited for it that long: " +
            std::to_string((now - node.held_up_since) / kMillisecond) + " and not " +
            std::to_string(blocked / kMillisecond) + " ms";
-  const bool holds_tail = node.unread.front().number == network.room.oldest();
-  if (network.is_shared() && !holds_tail) return "others are behind it";
+  const bool holds_tail = !node.own && node.unread.front().number == network.room.oldest();
+  if (!node.own && !holds_tail) return "others are behind it";
+  if (!is_gate(node)) return "it loses messages instead";
   return {};
 }
 

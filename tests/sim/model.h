@@ -26,11 +26,13 @@ inline constexpr std::uint32_t kUnicast = 5;
 
 using Drops = std::array<std::uint64_t, IPN_DROP_SLOTS>;
 
-/// What the account of a log is charged: its ring, and 48 bytes for each message
+/// What the account of a log is charged: its ring, and 8 bytes for each message
 /// that it can hold, rounded up to a power of two.
 std::uint64_t charge_of(const NetworkConfig& config);
 /// What is charged for a message that waits, besides its bytes.
 inline constexpr std::uint64_t kWaitingOverhead = 256;
+/// What a program shares with the daemon besides its log, as it is charged here.
+inline constexpr std::uint64_t kAreaBytes = 3000;
 
 /// A message, known by a checksum.
 struct Message {
@@ -53,6 +55,7 @@ class Room {
   void release_below(std::uint64_t number);
   std::uint64_t used() const;
   std::size_t count() const { return kept_.size(); }
+  int epoch() const { return epoch_; }
   std::uint64_t oldest() const { return kept_.front().number; }
   void begin_epoch(std::uint64_t ring_bytes, std::uint32_t pool);
 
@@ -74,11 +77,14 @@ class Room {
 
 struct ModelNetwork;
 
+/// A message that a node has to read.
 struct Unread {
   Message message;
   std::uint64_t source = 0;  ///< id of the node
   std::uint64_t number = 0;  ///< what the receiver is told
   std::uint64_t lost = 0;    ///< before this one
+  int epoch = 0;             ///< of the log in which it lies
+  bool is_past = false;      ///< overwritten for all but who has the old epoch in memory
 };
 
 struct ModelNode {
@@ -93,16 +99,26 @@ struct ModelNode {
   std::uint32_t port = 0;
 
   std::deque<Unread> unread;
-  std::uint64_t lost = 0;  ///< not told yet
-  Room room;               ///< of a log of its own
+  std::uint64_t lost = 0;  ///< overwritten, and not told yet
+  bool own = false;        ///< it has a log of its own, if it receives:
+  Room room;
+  std::uint64_t refused = 0;  ///< messages that found no room there since the last
+  std::uint32_t overflow = IPN_OVERFLOW_NETWORK;
   std::uint64_t next_number = 1;
   std::deque<int> waiting;   ///< messages that wait for this receiver (unicast)
   bool polls_out = false;    ///< it may wait until it can write
   TimeNs held_up_since = 0;  ///< senders may have waited for it since; 0: no
   TimeNs front_since = 0;    ///< when `waiting` or what it waits for last changed
 
+  bool attached = false, reads_memory = false;
+  bool is_deaf = false;                    ///< it cannot be told of the next epoch
+  std::vector<std::uint64_t> unnoticed{};  ///< overwritten, which it finds out on its way
+
   std::uint64_t msgs_in = 0, bytes_in = 0, msgs_out = 0, bytes_out = 0;
   Drops drops{};
+
+  /// Messages that a call could read.
+  std::uint64_t queue() const;
 };
 
 struct ModelNetwork {
@@ -116,6 +132,8 @@ struct ModelNetwork {
   TimeNs front_since = 0;
   TimeNs epochs_since = 0;
   int epochs = 0;
+  bool was_mapped = false;        ///< the shared log, in this epoch
+  std::uint64_t epoch_first = 1;  ///< number that its first message got or gets
   std::uint64_t msgs = 0, bytes = 0;
   std::uint64_t addressed = 0;  ///< (message, receiver) pairs that were to be delivered
   Drops drops{};
@@ -169,7 +187,16 @@ class Model {
   int shutdown(ModelNode& node, bool receive, bool send);
   int change(ModelNetwork& network, const NetworkChange& change);
   void end(ModelNetwork& network);
-  void kick(ModelNode& node);
+  int kick(ModelNode& node);
+  /// Disconnected for what its program wrote into memory.
+  void cut_off(ModelNode& node);
+  int set_overflow(ModelNode& node, std::uint32_t overflow);
+  int attach(ModelNode& node);
+  void detach(ModelNode& node);
+  /// It reads by calls again.
+  void detach_receive(ModelNode& node);
+  /// It has found out what was overwritten below `number`; how many messages.
+  std::uint64_t notice(ModelNode& node, std::uint64_t number);
   void evict(ModelNode& node);
 
   ModelOutcome send(ModelNode& node, const Message& message);
@@ -178,6 +205,8 @@ class Model {
   /// What a look at the queue must show.
   RecvOutcome::Kind look(const ModelNode& node) const;
   void consume(ModelNode& node, std::optional<DropReason> discarded);
+  /// The same, told by the program in memory.
+  void consume_in_memory(ModelNode& node);
   Readiness readiness(const ModelNode& node) const;
   std::uint32_t peers_of(const ModelNode& node) const;
   /// Retries who waits; everything that has come to an end since the last call.
@@ -209,7 +238,11 @@ class Model {
   void deliver(ModelNode& from, const std::vector<ModelNode*>& to, const Message& message,
                ModelOutcome& outcome);
   bool has_room(const ModelNetwork& network, const ModelNode& receiver, std::uint32_t len) const;
+  bool append_own(ModelNode& receiver, const Message& message, std::uint64_t source);
+  int move_to_own_log(ModelNode& node, std::uint32_t overflow);
+  void pass(ModelNode& node);
   void release(ModelNetwork& network);
+  void overwrite(ModelNode& node, int epoch, std::uint64_t number);
   void lose_below(ModelNetwork& network, std::uint64_t number);
   void stop_receiving(ModelNode& node, DropReason unread);
   void stop_sending(ModelNode& node, int error);
@@ -219,8 +252,8 @@ class Model {
   void finish(int id, const ModelOutcome& outcome);
   void fail(ModelNetwork& network, const ModelNode* only, int error);
   void remove_if_unused(ModelNetwork& network);
-  void begin_epochs(ModelNetwork& network);
-  int renew_logs(ModelNetwork& network, const NetworkConfig& wanted);
+  void begin_epochs(ModelNetwork& network, bool own_too);
+  int renew_logs(ModelNetwork& network, const NetworkConfig& wanted, bool own_too);
   bool over_limit(std::uint32_t uid, std::uint64_t ModelAccount::*what, std::uint64_t more,
                   std::uint64_t limit) const;
   void drop(ModelNode& node, DropReason reason, std::uint64_t count = 1);

@@ -11,6 +11,7 @@
 
 #include "switchcore/core/switch.h"
 #include "tests/sim/model.h"
+#include "tests/sim/program.h"
 
 namespace ipn::sim {
 
@@ -32,7 +33,7 @@ class Simulation final : public SwitchObserver {
   /// What happened, in counts, to see that a history is worth its name.
   struct Coverage {
     std::uint64_t sent = 0, received = 0, parked = 0, completed = 0, lost = 0, evicted = 0,
-                  epochs = 0, woken = 0;
+                  epochs = 0, woken = 0, attached = 0, read_in_memory = 0, cut_off = 0;
     Coverage& operator+=(const Coverage& other);
   };
   const Coverage& coverage() const { return coverage_; }
@@ -58,6 +59,17 @@ class Simulation final : public SwitchObserver {
   void change_network();
   void advance();
   void dispatch();
+  // Clients that read memory: simulation_memory.cc.
+  void set_overflow(Client& client);
+  void attach(Client& client);
+  void detach(Client& client);
+  void read_memory(Client& client);
+  bool read_one(Client& client);
+  void give_back(Client& client);
+  void let_readers_look(const ModelNetwork* network);
+  void lie(Client& client);
+  void freeze_if_gone(Client& client);
+  void compare_memory(const Client& client);
   void close_all();
 
   // Comparisons.
@@ -107,5 +119,33 @@ class Simulation final : public SwitchObserver {
   std::string difference_;
   Coverage coverage_;
 };
+
+/// An open file: what it was told and what it has asked to be told.
+struct Simulation::Client final : NodeSink {
+  explicit Client(Simulation& s) : simulation(s) {}
+  void on_ready(Node&) override {
+    wanted = 0;
+    if (model != nullptr) model->polls_out = false;
+    ++simulation.coverage_.woken;
+  }
+
+  Simulation& simulation;
+  Node* node = nullptr;
+  ModelNode* model = nullptr;
+  unsigned eagerness = 0;              ///< percent of chances to read that it takes
+  std::unique_ptr<Program> program{};  ///< while it is attached
+  std::size_t ahead = 0;               ///< messages that it has read and not given back
+  std::uint64_t lost = 0;              ///< overwritten, found out since the last message
+  bool lies = false;                   ///< its claim is wrong, and nobody has looked yet
+  unsigned wanted = 0;                 ///< Interest bits that were not answered yet
+  std::uint32_t peers = 0;             ///< when it wanted to hear of members
+};
+
+template <typename A, typename B>
+void Simulation::same(const A& real, const B& model, std::string_view what) {
+  if (real == static_cast<A>(model)) return;
+  differ(std::string(what) + ": the switch says " + std::to_string(real) + ", the model " +
+         std::to_string(model));
+}
 
 }  // namespace ipn::sim

@@ -340,8 +340,10 @@ struct ipn_netcfg {
 #define IPN_NETCFG_LOG_BYTES 0x200u
 
 /* IPN_IOC_NODE_KICK: the node by id, or by (network, port). Owner of the
- * network or root (EPERM); ENOENT. It reads end-of-file at once, its sends
- * fail with ECONNRESET, what it had not read is dropped (evicted). */
+ * network or root (EPERM); ENOENT; EBUSY, ENOMEM where the log was mapped and
+ * new memory for it is not to be had, as after 10 such kicks in a second. It
+ * reads end-of-file at once, its sends fail with ECONNRESET, what it had not
+ * read is dropped (evicted). */
 struct ipn_ref {
 	__u32 size, flags;
 	__aligned_u64 net, node; /* ids, or 0 */

@@ -32,6 +32,7 @@ class VectorStorage final : public LogStorage {
   std::span<std::byte> bytes() override {
     return std::as_writable_bytes(std::span(words_)).first(bytes_);
   }
+  int descriptor() const override { return 0; }  // nobody uses it as one
 
  private:
   std::vector<std::uint64_t> words_;  // aligned as a mapping would be

@@ -862,7 +862,7 @@ class Quotas : public testing::Test {
     Limits limits;
     limits.networks_per_uid = 2;
     limits.nodes_per_uid = 3;
-    limits.log_bytes_per_uid = (64 << 10) + 2 * sizeof(LogEntry);
+    limits.log_bytes_per_uid = (64 << 10) + 2 * Log::kPlaceBytes;
     limits.parked_bytes_per_node = 100 + 2 * kParkedOverhead;
     limits.open_nodes = 12;
     return limits;
@@ -923,7 +923,7 @@ TEST_F(Quotas, OfLogBytesOfAUser) {
   world.add(config);
   Member& a = world.join("net", user(5));
   Member& b = world.join("net", user(5));
-  EXPECT_EQ(world.core.account_of(Uid{5}).log_bytes, (64u << 10) + 2 * sizeof(LogEntry));
+  EXPECT_EQ(world.core.account_of(Uid{5}).log_bytes, (64u << 10) + 2 * Log::kPlaceBytes);
   Member& third = world.open();
   EXPECT_EQ(world.connect(third, "net", user(5)), EDQUOT);
   EXPECT_EQ(third->state(), Node::State::kFree);
@@ -1067,11 +1067,11 @@ TEST_F(Quotas, ALogIsChargedWithTheEntriesOfItsMessages) {
   config.log_bytes = 16 << 10;
   config.pool = 1;
   const Network& network = world.add(config);
-  EXPECT_EQ(world.core.account_of(Uid{5}).log_bytes, (16u << 10) + sizeof(LogEntry));
+  EXPECT_EQ(world.core.account_of(Uid{5}).log_bytes, (16u << 10) + Log::kPlaceBytes);
   NetworkChange pool;
   pool.pool = kPoolMax;
   ASSERT_TRUE(world.core.change_network(network.id(), pool, 0, user(5)));
-  EXPECT_EQ(world.core.account_of(Uid{5}).log_bytes, (16u << 10) + 512 * sizeof(LogEntry));
+  EXPECT_EQ(world.core.account_of(Uid{5}).log_bytes, (16u << 10) + 512 * Log::kPlaceBytes);
   EXPECT_EQ(network.log_bytes(), 16u << 10) << "what is shown is the ring";
 }
 

@@ -329,6 +329,21 @@ TEST_P(Overtaken, StandingOnPaddingMissesNothing) {
   EXPECT_EQ(read(), third);
 }
 
+// The daemon goes on to count in the next epoch.
+TEST_P(Overtaken, GoesOnInAnEpochThatIsOver) {
+  const std::string text(96, 'x');
+  for (int i = 0; i < 20; ++i) daemon_.send(i % 2 == 0 ? kOwn : kOther, text);
+  daemon_.end(2);
+  daemon_.status.own_evicted += 3;
+  daemon_.status.own_evicted_seq = kFirst + 50;
+  std::uint64_t received = 0;
+  while (read() == text) ++received;
+  EXPECT_EQ(read(), "=");
+  EXPECT_EQ(at_.seq, kFirst + 20);
+  EXPECT_EQ(received, at_.msgs);
+  EXPECT_EQ(at_.msgs + at_.lost + at_.own, 20u);
+}
+
 TEST_P(Overtaken, FindsNothingInALogThatIsBeingEmptied) {
   daemon_.send(kOther, "x");
   daemon_.writer().release_to(kFirst + 1, daemon_.writer().head_pos() + 64);
