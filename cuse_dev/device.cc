@@ -110,8 +110,8 @@ void Device::open(Call call, const Caller& caller, int flags) {
   const FileHandle handle = free_handle();
   Slot& slot = slots_[index_of(handle)];
   // The file is the sink of its node, and needs the node to be made.
-  slot.file =
-      std::make_unique<OpenFile>(core_, handle, call.transport(), static_cast<OpenFileHost&>(*this));
+  slot.file = std::make_unique<OpenFile>(core_, handle, call.transport(),
+                                         static_cast<OpenFileHost&>(*this));
   if (auto ok = slot.file->attach_node(); !ok) {
     slot.file.reset();
     return call.error(ok.error().code);

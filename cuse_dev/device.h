@@ -100,7 +100,7 @@ class Device final : public RequestHandler, private OpenFileHost {
   TimeNs started_ = 0;
   bool stopping_ = false;
   std::multimap<TimeNs, FileHandle> timeouts_;  ///< outlives the files, which remove theirs
-  std::vector<FileHandle> to_close_;  ///< released, and nothing of theirs is left
+  std::vector<FileHandle> to_close_;            ///< released, and nothing of theirs is left
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::unordered_map<std::uint32_t, std::uint32_t> open_files_;  ///< by uid

@@ -22,8 +22,9 @@ Result<UniqueFd> open_attach_socket(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    return Error{ENAMETOOLONG, path + ": too long for the name of a socket (choose a path of at "
-                                      "most 102 bytes for the device)"};
+    return Error{ENAMETOOLONG, path +
+                                   ": too long for the name of a socket (choose a path of at "
+                                   "most 102 bytes for the device)"};
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "ipnd/plan.h"
-#include "switchcore/io/unique_fd.h"
 #include "switchcore/base/result.h"
+#include "switchcore/io/unique_fd.h"
 
 namespace ipn {
 

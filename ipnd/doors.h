@@ -11,9 +11,9 @@
 #include "ipnd/helper.h"
 #include "ipnd/journal.h"
 #include "ipnd/plan.h"
-#include "switchcore/io/unique_fd.h"
 #include "switchcore/base/result.h"
 #include "switchcore/io/loop.h"
+#include "switchcore/io/unique_fd.h"
 
 namespace ipn {
 

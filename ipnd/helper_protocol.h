@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "switchcore/io/unique_fd.h"
 #include "switchcore/base/result.h"
+#include "switchcore/io/unique_fd.h"
 
 namespace ipn {
 

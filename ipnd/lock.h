@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "switchcore/io/unique_fd.h"
 #include "switchcore/base/result.h"
+#include "switchcore/io/unique_fd.h"
 
 namespace ipn {
 

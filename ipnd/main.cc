@@ -156,10 +156,9 @@ Result<void> serve(Decided& decided, const HelperTask& task, InstanceLock& lock)
   if (decided.options.null_device) {
     return run_null_daemon(plan, **loop, **helper, journal, std::move(*doors));
   }
-  Daemon daemon(
-      plan, **loop, **helper, journal,
-      {std::move(decided.configuration), policies(), std::move(*saved), std::move(*doors),
-       socket ? std::move(*socket) : UniqueFd(), spin_of(decided.options)});
+  Daemon daemon(plan, **loop, **helper, journal,
+                {std::move(decided.configuration), policies(), std::move(*saved), std::move(*doors),
+                 socket ? std::move(*socket) : UniqueFd(), spin_of(decided.options)});
   auto done = daemon.run();
   if (!done && decided.options.log_file) journal.error(done.error().text);
   return done;

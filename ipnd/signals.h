@@ -5,9 +5,9 @@
 #include <memory>
 #include <optional>
 
-#include "switchcore/io/unique_fd.h"
 #include "switchcore/base/result.h"
 #include "switchcore/io/loop.h"
+#include "switchcore/io/unique_fd.h"
 
 namespace ipn {
 

@@ -28,8 +28,7 @@ void LogWriter::release_to(std::uint64_t seq, std::uint64_t pos) {
 
 /// Both parts of a message that tells of losses lie together, so that its place is one number.
 void LogWriter::pad_to_start(std::uint64_t bytes) {
-  write_head(at(head_pos_), {}, static_cast<std::uint32_t>(bytes - IPN_RECORD_HDR),
-             IPN_RECORD_PAD);
+  write_head(at(head_pos_), {}, static_cast<std::uint32_t>(bytes - IPN_RECORD_HDR), IPN_RECORD_PAD);
   head_pos_ += bytes;
 }
 

@@ -134,20 +134,20 @@ inline std::uint64_t LogWriter::cost(std::uint64_t payload_bytes, bool lost) con
 
 /// struct ipn_log_record as its four words: one store each, and nothing is read back.
 inline void LogWriter::write_head(std::byte* to, const RecordHead& head, std::uint32_t len,
-                           ipn_record_type type) {
+                                  ipn_record_type type) {
   static_assert(std::endian::native == std::endian::little && sizeof(ipn_log_record) == 32);
   auto* words = reinterpret_cast<__u64*>(to);
   store_word<__u64>(words[0], len | std::uint64_t{head.flags} << 32 | std::uint64_t{type} << 48,
-        std::memory_order_relaxed);
+                    std::memory_order_relaxed);
   store_word<__u64>(words[1], head_seq_, std::memory_order_relaxed);
   store_word<__u64>(words[2], head.node, std::memory_order_relaxed);
   store_word<__u64>(words[3],
-        head.port | std::uint64_t{head.hops} << 16 | std::uint64_t{head.time_us} << 32,
-        std::memory_order_relaxed);
+                    head.port | std::uint64_t{head.hops} << 16 | std::uint64_t{head.time_us} << 32,
+                    std::memory_order_relaxed);
 }
 
 inline std::uint64_t LogWriter::append(const RecordHead& head, const Pieces& payload,
-                                std::uint64_t lost) {
+                                       std::uint64_t lost) {
   const std::uint64_t need = record_bytes(payload.size()) + (lost != 0 ? kLostRecordBytes : 0);
   const std::uint64_t to_wrap = capacity_ - (head_pos_ & (capacity_ - 1));
   const std::uint64_t pos = head_pos_;

@@ -30,8 +30,8 @@ LogEntry Log::entry(std::uint64_t seq) const {
   // The record has the low half of a time that is not later than the newest one, or
   // only as much as a clock that was set back makes it.
   const std::int64_t newest_us = newest_ / kMicrosecond;
-  const auto ahead = static_cast<std::int32_t>(view.head.time_us -
-                                               static_cast<std::uint32_t>(newest_us));
+  const auto ahead =
+      static_cast<std::int32_t>(view.head.time_us - static_cast<std::uint32_t>(newest_us));
   entry.time = (newest_us + ahead) * kMicrosecond;
   return entry;
 }

@@ -264,8 +264,7 @@ void Network::emit(const Destinations& to, std::span<const std::byte> payload) {
   const ring::Pieces pieces{payload, {}};
   LogEntry entry;
   entry.time = services_.clock.realtime;
-  if (lossless_ && shared_receivers(nullptr, false) > 0 &&
-      !shared_->fits(pieces.size())) {
+  if (lossless_ && shared_receivers(nullptr, false) > 0 && !shared_->fits(pieces.size())) {
     drops_.add(DropReason::kLogFull, shared_->readers());
     return;
   }
@@ -381,9 +380,8 @@ void Network::watch_deadline(TimeNs due) {
 
 bool Network::somebody_waits() {
   bool waits = blocked_senders_ > 0;
-  want_writable_.for_each([&](Node& node) {
-    waits = waits || (!ending_ && node.can_send_ && !is_writable(node));
-  });
+  want_writable_.for_each(
+      [&](Node& node) { waits = waits || (!ending_ && node.can_send_ && !is_writable(node)); });
   return waits;
 }
 

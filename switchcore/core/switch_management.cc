@@ -32,9 +32,9 @@ Result<Network*> Switch::make_network(const NetworkConfig& config, bool exempt) 
   }
   const Uid payer = exempt ? Uid{0} : config.owner;
   if (auto ok = accounts_.charge_network(payer); !ok) return ok.error();
-  const NetworkServices services{clock_,       accounts_,        make_storage_, ready_,
-                                 done_,        work_,            timed_,        next_check_,
-                                 unpublished_, unpublished_own_, gated_,        faulty_};
+  const NetworkServices services{clock_, accounts_, make_storage_, ready_,       done_,
+                                 work_,  timed_,    next_check_,   unpublished_, unpublished_own_,
+                                 gated_, faulty_};
   auto network =
       std::make_unique<Network>(NetworkId{last_network_ + 1}, config, exempt, *type, services);
   if (auto ok = network->start(); !ok) {

@@ -12,11 +12,11 @@
 
 #include "switchcore/base/result.h"
 #include "switchcore/base/time.h"
-#include "switchcore/io/unique_fd.h"
 #include "switchcore/core/switch.h"
 #include "switchcore/io/loop.h"
 #include "switchcore/io/ring_port.h"
 #include "switchcore/io/spinning.h"
+#include "switchcore/io/unique_fd.h"
 
 namespace ipn::io {
 

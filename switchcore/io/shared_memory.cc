@@ -19,8 +19,8 @@ namespace ipn::io {
 namespace {
 
 Error failure(std::size_t size, const char* step, int code) {
-  std::string text = "shared memory of " + std::to_string(size) + " bytes: " + step + ": " +
-                     std::strerror(code);
+  std::string text =
+      "shared memory of " + std::to_string(size) + " bytes: " + step + ": " + std::strerror(code);
   if (code == EMFILE || code == ENFILE) text += " (raise LimitNOFILE of ipnd)";
   if (code == ENOMEM) text += " (make the pool or the mtu smaller, or allow ipnd more memory)";
   return Error{code, std::move(text)};
@@ -71,8 +71,7 @@ Result<SharedMemory> SharedMemory::allocate(const char* name, std::size_t size, 
   SharedMemory memory(std::move(fd), {static_cast<std::byte*>(address), size});
   if (::madvise(address, size, MADV_DONTFORK) != 0) return failure(size, "madvise", errno);
   // Our own mapping is older than the seal and stays writable.
-  const int seals =
-      F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | (ours ? F_SEAL_FUTURE_WRITE : 0);
+  const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | (ours ? F_SEAL_FUTURE_WRITE : 0);
   if (::fcntl(memory.descriptor(), F_ADD_SEALS, seals) != 0) return failure(size, "seals", errno);
   return memory;
 }

@@ -7,8 +7,8 @@
 #include <span>
 
 #include "switchcore/base/result.h"
-#include "switchcore/io/unique_fd.h"
 #include "switchcore/core/storage.h"
+#include "switchcore/io/unique_fd.h"
 
 namespace ipn::io {
 
