@@ -43,8 +43,10 @@
  * Threads. At any time one thread may send (ipn_send, ipn_sendmsg,
  * ipn_sendmany, ipn_reserve, ipn_commit, ipn_flush, ipn_completions) and one
  * receive (ipn_recv, ipn_recvmsg, ipn_recvmany, ipn_peekmany, ipn_release) on the
- * same node, and they may be different threads each time. A second sender or a second receiver gets
- * -EBUSY at once and nothing happens. ipn_shutdown, ipn_wait_peers,
+ * same node, and they may be different threads each time. A second sender or
+ * a second receiver gets -EBUSY at once and nothing happens; only a thread that
+ * sends while another one is between ipn_reserve() and ipn_commit() is not always
+ * noticed, and must not be. ipn_shutdown, ipn_wait_peers,
  * ipn_setopt, ipn_getopt, ipn_fd, ipn_info, ipn_ioctl and ipn_explain may be
  * called by any thread at any time between ipn_open() and ipn_close().
  * ipn_bind and ipn_connect must not overlap another call on the same node
