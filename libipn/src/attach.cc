@@ -20,7 +20,7 @@
 
 namespace libipn {
 
-const std::atomic<std::uint64_t>* process_page = nullptr;
+constinit const std::atomic<std::uint64_t>* process_page = nullptr;
 
 namespace {
 

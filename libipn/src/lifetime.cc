@@ -14,7 +14,7 @@
 
 namespace libipn {
 
-std::atomic<std::uint32_t> forks{1};
+constinit std::atomic<std::uint32_t> forks{1};
 
 namespace {
 

@@ -182,13 +182,13 @@ namespace libipn {
 
 /// Forks since the library was first used, plus 1. A sender's mark that a fork
 /// copied from another thread is not valid in the child.
-extern std::atomic<std::uint32_t> forks;
+extern constinit std::atomic<std::uint32_t> forks;
 inline std::uint32_t fork_count() { return forks.load(std::memory_order_relaxed); }
 
 /// A number that a child of fork() does not have in common with its parent.
 /// 0: the kernel has no page that a fork wipes.
 std::uint64_t process_mark();
-extern const std::atomic<std::uint64_t>* process_page;
+extern constinit const std::atomic<std::uint64_t>* process_page;
 
 /// What was mapped belongs to a parent of this process.
 inline bool is_stale(const ipn_node& node) {
