@@ -159,7 +159,7 @@ void Network::end() {
   for (Node* receiver : receivers_) receiver->blocking_since_ = 0;
   // Programs that read memory see all that is there before they see the end.
   publish();
-  members_.for_each([this](Node& node) {
+  members_.for_each([](Node& node) {
     if (node.attachment_ == nullptr) return;
     if (node.own_log_ && node.reads_memory_) node.own_log_->publish();
     node.attachment_->on_send_stopped(ECONNRESET);
