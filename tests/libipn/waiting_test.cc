@@ -100,12 +100,12 @@ TEST(Waiting, ShutdownWakesTheReceiver) {
 TEST(Waiting, ShutdownWakesTheSender) {
   const std::string net = new_name();
   const Node a = lossless_member(net, 1), b = member(net);
-  fill(a);
+  const unsigned sent = fill(a);
   Call call(sending(a));
   EXPECT_FALSE(call.is_done());
   ASSERT_EQ(ipn_shutdown(a, IPN_SHUT_WR), 0) << explain(a);
   EXPECT_EQ(call.result(), -EPIPE);
-  EXPECT_EQ(receive(b), "f");
+  for (unsigned i = 0; i < sent; ++i) EXPECT_EQ(receive(b), "f") << "what was sent stays sent";
   EXPECT_EQ(receiving(b, IPN_MSG_DONTWAIT)(), -EAGAIN) << "the other was not sent";
 }
 
