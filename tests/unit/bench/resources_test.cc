@@ -21,7 +21,7 @@ TEST(Field, IsTheNumberBehindItsNameAtTheStartOfALine) {
 }
 
 TEST(Memory, CountsThePagesOfAMemoryFileOnceThoughTwoHaveIt) {
-  constexpr std::size_t kBytes = 8 << 20;
+  constexpr std::size_t kBytes = 32 << 20;
   ASSERT_TRUE(memory_of({getpid()}));  // takes memory itself when it is first called
   const auto before = memory_of({getpid()});
   ASSERT_TRUE(before);
@@ -35,7 +35,9 @@ TEST(Memory, CountsThePagesOfAMemoryFileOnceThoughTwoHaveIt) {
   std::memset(second, 2, kBytes);
   const auto after = memory_of({getpid()});
   ASSERT_TRUE(after);
-  EXPECT_NEAR(static_cast<double>(*after - *before), kBytes, kBytes / 10);
+  // A sanitizer needs some for itself, but not as much again.
+  EXPECT_GT(static_cast<double>(*after - *before), 0.9 * kBytes);
+  EXPECT_LT(static_cast<double>(*after - *before), 1.7 * kBytes);
   munmap(first, kBytes);
   munmap(second, kBytes);
   close(file);
