@@ -130,27 +130,27 @@ void Daemon::on_round_end() {
 bool Daemon::is_drained() { return core_.totals().connected == 0 && !saving_; }
 
 void Daemon::on_evicted(const Network& network, const Node& node, TimeNs blocked_ns) {
-  const auto suppressed = rate_.admit(network.id().value, "evicted", clock_.monotonic);
-  if (!suppressed) return;
-  const Credentials& who = node.credentials();
-  const std::string more =
-      *suppressed == 0 ? "" : "; " + std::to_string(*suppressed) + " more since the last line";
-  journal_.warning(network.config().name + ": node " + std::to_string(node.id().value) + " (" +
-                   who.program + ", pid " + std::to_string(who.pid) +
-                   ") was disconnected, senders waited " + std::to_string(blocked_ns / kSecond) +
-                   " s for it" + more + " (ipnctl net set " + network.config().name +
-                   " --deadline S gives it more time)");
+  tell_disconnected(network, node, "evicted",
+                    ", senders waited " + std::to_string(blocked_ns / kSecond) + " s for it",
+                    "ipnctl net set " + network.config().name + " --deadline S gives it more time");
 }
 
 void Daemon::on_cut_off(const Network& network, const Node& node, std::string_view reason) {
-  const auto suppressed = rate_.admit(network.id().value, "cut off", clock_.monotonic);
+  tell_disconnected(network, node, "cut off", ": " + std::string(reason),
+                    "its program is broken or hostile");
+}
+
+/// One line for a network and kind now and then; `kind` is a literal.
+void Daemon::tell_disconnected(const Network& network, const Node& node, std::string_view kind,
+                               const std::string& reason, const std::string& remedy) {
+  const auto suppressed = rate_.admit(network.id().value, kind, clock_.monotonic);
   if (!suppressed) return;
   const Credentials& who = node.credentials();
   const std::string more =
       *suppressed == 0 ? "" : "; " + std::to_string(*suppressed) + " more since the last line";
   journal_.warning(network.config().name + ": node " + std::to_string(node.id().value) + " (" +
-                   who.program + ", pid " + std::to_string(who.pid) + ") was disconnected: " +
-                   std::string(reason) + more + " (its program is broken or hostile)");
+                   who.program + ", pid " + std::to_string(who.pid) + ") was disconnected" +
+                   reason + more + " (" + remedy + ")");
 }
 
 void Daemon::on_signal(int signal) {

@@ -64,6 +64,8 @@ class Daemon final : private io::RoundHandler, private SwitchObserver {
   void on_evicted(const Network& network, const Node& node, TimeNs blocked_ns) override;
   void on_cut_off(const Network& network, const Node& node, std::string_view reason) override;
 
+  void tell_disconnected(const Network& network, const Node& node, std::string_view kind,
+                         const std::string& reason, const std::string& remedy);
   void on_signal(int signal);
   void on_doors_ready();
   void on_door_lost(const Error& error);

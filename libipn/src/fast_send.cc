@@ -18,7 +18,6 @@ long fail_gone(ipn_node& node, Call call) {
 /// committed and not published goes first; the device puts a message behind it.
 long sending_ended(ipn_node& node, Fast& fast, Call call) {
   const auto error = load_word(fast.page->send_error, std::memory_order_relaxed);
-  if (fast.send_state() == IPN_RING_DRAIN) return fail(node, call, ECONNRESET, Why::kErrno);
   if (error != 0) return fail(node, call, error, Why::kErrno);
   fast.writer.publish();
   fast.sends = false;

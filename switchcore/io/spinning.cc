@@ -2,19 +2,14 @@
 #include "switchcore/io/spinning.h"
 
 #include <algorithm>
-#include <ctime>
 #include <sched.h>
+
+#include "switchcore/io/source_loop.h"
 
 namespace ipn::io {
 namespace {
 
 constexpr TimeNs kCheckEvery = kSecond;
-
-TimeNs monotonic_now() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * kSecond + now.tv_nsec;
-}
 
 int usable_cpus() {
   cpu_set_t usable;
