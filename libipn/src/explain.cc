@@ -167,10 +167,12 @@ int print_daemon(char* text, std::size_t size, const ipn_node& node, const Failu
 }
 
 // A dead daemon's file says ECONNABORTED to calls that waited and ENOTCONN to
-// all others, as a living daemon says to a node that is not connected.
+// all others, as a living daemon says to a node that is not connected. EIO comes from
+// the kernel alone, if the daemon was killed while it was handed the call.
 bool tells_of_end(const ipn_node& node, const Failure& failure) {
   if (failure.why != Why::kErrno) return false;
-  return failure.error == ENOTCONN ? is_daemon_gone(node) : failure.error == ECONNABORTED;
+  if (failure.error == ENOTCONN) return is_daemon_gone(node);
+  return failure.error == ECONNABORTED || failure.error == EIO;
 }
 
 }  // namespace
