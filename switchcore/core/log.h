@@ -79,6 +79,10 @@ class Log {
   /// The caller has checked fits(). Returns the message's number. Those who read
   /// the memory by themselves see it after publish().
   std::uint64_t append(const LogEntry& entry, const ring::Pieces& payload);
+  /// The same for several messages with the same entry, which head_of() has made ready and which
+  /// tells of no losses.
+  std::uint64_t append(const ring::RecordHead& head, TimeNs time, const ring::Pieces& payload);
+  static ring::RecordHead head_of(const LogEntry& entry);
   void publish() { writer_->publish(static_cast<std::uint64_t>(newest_ / kMicrosecond)); }
 
   /// Everything below `seq` (tail <= seq <= head) is not needed any more.
@@ -141,6 +145,7 @@ class Log {
     return is_in_epoch(seq) ? writer_->record_at(place(seq)) : start_in_ended(seq);
   }
   const std::byte* start_in_ended(std::uint64_t seq) const;
+  std::uint64_t note_appended(std::uint64_t place, TimeNs time);
   void keep_unread_records();
   void resize_places();
   void release_ended(std::uint64_t seq);
@@ -161,16 +166,28 @@ class Log {
   std::uint32_t pool_;
 };
 
-inline std::uint64_t Log::append(const LogEntry& entry, const ring::Pieces& payload) {
+inline ring::RecordHead Log::head_of(const LogEntry& entry) {
   ring::RecordHead head;
   head.node = entry.source.value;
   head.port = static_cast<std::uint16_t>(entry.port.value);
   head.hops = entry.hops;
   head.flags = entry.loopback ? IPN_MSG_LOOPBACK : 0;
   head.time_us = static_cast<std::uint32_t>(entry.time / kMicrosecond);
+  return head;
+}
 
-  places_[head_seq_ & place_mask_] = writer_->append(head, payload, entry.lost);
-  newest_ = entry.time;
+inline std::uint64_t Log::append(const LogEntry& entry, const ring::Pieces& payload) {
+  return note_appended(writer_->append(head_of(entry), payload, entry.lost), entry.time);
+}
+
+inline std::uint64_t Log::append(const ring::RecordHead& head, TimeNs time,
+                                 const ring::Pieces& payload) {
+  return note_appended(writer_->append(head, payload), time);
+}
+
+inline std::uint64_t Log::note_appended(std::uint64_t place, TimeNs time) {
+  places_[head_seq_ & place_mask_] = place;
+  newest_ = time;
   IPN_ASSERT(writer_->head_pos() - writer_->tail_pos() <= writer_->capacity());
   IPN_ASSERT(head_seq_ - tail_seq_ <= place_mask_);
   return head_seq_++;

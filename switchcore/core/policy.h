@@ -125,6 +125,11 @@ class Policy {
   /// one shared log, and blocked senders stand in one queue.
   virtual bool sends_to_all() const { return false; }
 
+  /// True if decide() looks at nothing of a message but its destination, and answers two of one
+  /// port and destination alike unless a hook was called in between. Then it is not asked for
+  /// each of several messages in a row.
+  virtual bool decides_by_destination() const { return false; }
+
   virtual Verdict decide(Port from, std::span<const std::byte> window, const MessageMeta& meta) = 0;
 
   /// Hooks. The emitter stays valid until network_ended().

@@ -8,10 +8,17 @@ namespace ipn {
 SendRun::SendRun(Switch& core, Node& node)
     : core_(core), node_(node), network_(node.network_), short_way_(has_short_way()) {
   if (!short_way_) return;
+  log_ = &*network_->shared_;
   receivers_ = network_->shared_receivers(&node_, false);
-  entry_.source = node_.id_;
-  entry_.port = *node_.port_;
-  entry_.time = network_->services_.clock.realtime;
+  LogEntry entry;
+  entry.source = node_.id_;
+  entry.port = *node_.port_;
+  entry.time = time_ = network_->services_.clock.realtime;
+  head_ = Log::head_of(entry);
+  Policy& policy = *network_->policy_;
+  if (policy.decides_by_destination() && is_plain(policy.decide(*node_.port_, {}, {}))) {
+    plain_below_ = std::size_t{network_->config_.mtu} + 1;
+  }
 }
 
 bool SendRun::has_short_way() const {
@@ -22,10 +29,9 @@ bool SendRun::has_short_way() const {
 
 /// After what was known to be free is used up.
 bool SendRun::has_room(std::uint64_t bytes) {
-  SharedLog& log = *network_->shared_;
-  if (network_->lossless_ && (!network_->queue_.empty() || !log.fits(bytes))) return false;
-  if (!network_->lossless_) log.make_room(bytes);
-  room_ = log.log().room();
+  if (network_->lossless_ && (!network_->queue_.empty() || !log_->fits(bytes))) return false;
+  if (!network_->lossless_) log_->make_room(bytes);
+  room_ = log_->log().room();
   // A message that needs padding uses up what this does not know of.
   if (!room_.takes(bytes)) room_ = {};
   return true;
@@ -39,15 +45,12 @@ void SendRun::send(const Outgoing& message, SendOutcome& outcome) {
   const std::span<const std::byte> payload = message.payload.first;
   const MessageMeta meta{message.destination, static_cast<std::uint32_t>(payload.size()),
                          message.hops};
-  const Verdict verdict = network_->policy_->decide(entry_.port, {}, meta);
-  const bool plain = verdict.action == Verdict::Action::kDeliver && !verdict.include_self &&
-                     meta.length <= network_->config_.mtu && message.hops == 0;
+  const Verdict verdict = network_->policy_->decide(*node_.port_, {}, meta);
+  const bool plain = is_plain(verdict) && meta.length <= network_->config_.mtu && message.hops == 0;
   if (plain && (room_.takes(payload.size()) || has_room(payload.size()))) {
     outcome.kind = SendOutcome::Kind::kSent;
     outcome.receivers = receivers_;
-    outcome.seq = network_->shared_->put(entry_, message.payload, &node_);
-    ++msgs_;
-    bytes_ += meta.length;
+    outcome.seq = put(payload);
     return;
   }
   core_.refused_node_ = nullptr;

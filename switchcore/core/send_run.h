@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "switchcore/core/shared_log.h"
 #include "switchcore/core/switch.h"
 
 namespace ipn {
@@ -23,6 +24,14 @@ class SendRun {
   SendRun(const SendRun&) = delete;
   SendRun& operator=(const SendRun&) = delete;
 
+  /// The shortest way, for a message that names no destination and of which nobody wants to
+  /// know what became of it. False: nothing has happened, it has to go by send().
+  [[gnu::always_inline]] bool send_plain(std::span<const std::byte> payload) {
+    const std::size_t bytes = payload.size();
+    if (bytes >= plain_below_ || !(room_.takes(bytes) || has_room(bytes))) return false;
+    put(payload);
+    return true;
+  }
   /// As Switch::send(); `outcome` is a new one.
   void send(const Outgoing& message, SendOutcome& outcome);
   /// Counts, and wakes who waits. Nothing is left to do after kWouldBlock.
@@ -31,13 +40,25 @@ class SendRun {
  private:
   bool has_short_way() const;
   bool has_room(std::uint64_t bytes);
+  bool is_plain(const Verdict& verdict) const {
+    return verdict.action == Verdict::Action::kDeliver && !verdict.include_self;
+  }
+  std::uint64_t put(std::span<const std::byte> payload) {
+    ++msgs_;
+    bytes_ += payload.size();
+    return log_->put(head_, time_, {payload, {}}, node_);
+  }
 
   Switch& core_;
   Node& node_;
   Network* const network_;
   const bool short_way_;
+  // With the short way:
+  SharedLog* log_ = nullptr;
   std::uint32_t receivers_ = 0;
-  LogEntry entry_;
+  std::size_t plain_below_ = 0;  ///< shorter ones go by send_plain()
+  ring::RecordHead head_;
+  TimeNs time_ = 0;
   Log::Room room_;
   std::uint64_t msgs_ = 0, bytes_ = 0;  ///< sent the short way, not counted yet
 };

@@ -33,17 +33,12 @@ std::uint64_t SharedLog::append(const LogEntry& entry, const ring::Pieces& paylo
   return put(entry, payload, source);
 }
 
-std::uint64_t SharedLog::put(const LogEntry& entry, const ring::Pieces& payload, Node* source) {
-  const std::uint64_t seq = log_.append(entry, payload);
-  if (source != nullptr && source->can_receive_ && !source->own_log_ && !entry.loopback) {
-    ++source->own_taken_;
-    if (source->cursor_ == seq) {
-      ++source->cursor_;
-      ++source->own_passed_;
-      moved(*source, seq);
-    }
-  }
-  return seq;
+void SharedLog::pass_own(Node& node, std::uint64_t seq) {
+  ++node.own_taken_;
+  if (node.cursor_ != seq) return;
+  ++node.cursor_;
+  ++node.own_passed_;
+  moved(node, seq);
 }
 
 bool SharedLog::is_readable(Node& node) {

@@ -48,7 +48,14 @@ class SharedLog {
   /// Lossy: loses the oldest until such a message fits.
   void make_room(std::uint64_t payload_bytes);
   /// The same where there is room, by fits() or by log().room().
-  std::uint64_t put(const LogEntry& entry, const ring::Pieces& payload, Node* source);
+  std::uint64_t put(const LogEntry& entry, const ring::Pieces& payload, Node* source) {
+    return passed_by(source, log_.append(entry, payload), entry.loopback);
+  }
+  /// The same for several messages in a row, of which Log::head_of() has made the heads.
+  std::uint64_t put(const ring::RecordHead& head, TimeNs time, const ring::Pieces& payload,
+                    Node& source) {
+    return passed_by(&source, log_.append(head, time, payload), false);
+  }
   std::span<const std::byte> payload(std::uint64_t seq) const { return log_.payload(seq); }
 
   bool is_readable(Node& node);
@@ -91,6 +98,13 @@ class SharedLog {
     const LogEntry entry = log_.entry(seq);
     return entry.source == node.id_ && !entry.loopback;
   }
+  /// A message of `source` was appended, which does not stop at it. Returns `seq`.
+  std::uint64_t passed_by(Node* source, std::uint64_t seq, bool loopback) {
+    const bool reads = source != nullptr && source->can_receive_ && !source->own_log_;
+    if (reads && !loopback) pass_own(*source, seq);
+    return seq;
+  }
+  void pass_own(Node& node, std::uint64_t seq);
   void skip_own(Node& node);
   void settle(Node& node);
   bool believe(Node& node);

@@ -161,7 +161,22 @@ std::size_t RingPort::take(std::size_t budget) {
 
 /// False: the front has to wait, or there is none.
 bool RingPort::take_one(SendRun& run, std::size_t& moved) {
-  if (!reader_.front(front_message_)) return false;
+  ring::CommittedMessage message;
+  if (!reader_.front(message)) return false;
+  const std::size_t cost = kMessageCost + message.len;
+  const bool is_plain = message.destination == 0 && !message.report;
+  if (is_plain && run.send_plain({message.data, message.len})) {
+    moved += cost;
+    reader_.pop();
+    return true;
+  }
+  return take_front(run, message, cost, moved);
+}
+
+/// What waits, or whose sender wants to know what becomes of it, stays known.
+bool RingPort::take_front(SendRun& run, const ring::CommittedMessage& message, std::size_t cost,
+                          std::size_t& moved) {
+  front_message_ = message;
   Outgoing& outgoing = front_.message;
   outgoing.payload.first = {front_message_.data, front_message_.len};
   outgoing.destination = front_message_.destination;
@@ -173,7 +188,7 @@ bool RingPort::take_one(SendRun& run, std::size_t& moved) {
     front_waits_ = true;
     return false;
   }
-  moved += kMessageCost + front_message_.len;
+  moved += cost;
   reader_.pop();
   if (front_message_.report) complete(outcome);
   return !over_asked_;

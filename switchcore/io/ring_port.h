@@ -125,6 +125,8 @@ class RingPort final : public Attachment {
 
   ipn_control& control() const { return *control_; }
   bool take_one(SendRun& run, std::size_t& moved);
+  bool take_front(SendRun& run, const ring::CommittedMessage& message, std::size_t cost,
+                  std::size_t& moved);
   void front_done(const SendOutcome& outcome);
   void complete(const SendOutcome& outcome);
   void fault(std::string_view reason);

@@ -11,6 +11,7 @@ namespace {
 class Broadcast final : public Policy {
  public:
   bool sends_to_all() const override { return true; }
+  bool decides_by_destination() const override { return true; }
 
   Verdict decide(Port, std::span<const std::byte>, const MessageMeta& meta) override {
     // Whoever names a destination expects that nobody else gets the message.
