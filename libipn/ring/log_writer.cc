@@ -45,6 +45,7 @@ void LogWriter::publish(std::uint64_t time_us) {
 
 void LogWriter::store_head() {
   unpublished_ = 0;
+  published_pos_ = head_pos_;
   store_word<__u64>(header_->head_pos, head_pos_, std::memory_order_relaxed);
   store_word<__u64>(header_->head_seq, head_seq_, std::memory_order_release);
 }

@@ -70,8 +70,8 @@ inline RecordView view_record(const std::byte* start) {
 /// private memory and never reads them back from the shared header.
 ///
 /// Readers see records from publish() on, which append() calls by itself after
-/// every kPublishEvery: a store per message would take the line of the head from
-/// the readers for each of them.
+/// every kPublishEvery, or as many bytes: a store per message would take the line of
+/// the head from the readers for each of them.
 class LogWriter {
  public:
   /// `memory` is IPN_LOG_HEADER_BYTES and a power of two of ring bytes, zeroed,
@@ -111,6 +111,7 @@ class LogWriter {
 
  private:
   static constexpr unsigned kPublishEvery = 32;
+  static constexpr std::uint64_t kPublishBytes = 32 << 10;
 
   std::byte* at(std::uint64_t pos) const { return ring_ + (pos & (capacity_ - 1)); }
   void write_head(std::byte* to, const RecordHead& head, std::uint32_t len, ipn_record_type type);
@@ -123,6 +124,7 @@ class LogWriter {
   std::uint64_t head_seq_;
   std::uint64_t head_pos_ = 0;
   std::uint64_t tail_pos_ = 0;
+  std::uint64_t published_pos_ = 0;
   unsigned unpublished_ = 0;
 };
 
@@ -166,7 +168,7 @@ inline std::uint64_t LogWriter::append(const RecordHead& head, const Pieces& pay
   }
   head_pos_ += need;
   ++head_seq_;
-  if (++unpublished_ == kPublishEvery) store_head();
+  if (++unpublished_ == kPublishEvery || head_pos_ - published_pos_ >= kPublishBytes) store_head();
   return pos;
 }
 

@@ -293,19 +293,18 @@ bool RingPorts::run() {
   return spinning_.yield(clock_.monotonic) || !fall_asleep();
 }
 
-/// Every hot port in turn, each within its budget.
+/// Hot ports in turn, each within its budget, until none has anything or the round is over.
 std::size_t RingPorts::pass() {
   std::size_t moved = 0;
   const std::size_t ports = hot_.size();
-  if (first_ >= ports) first_ = 0;
-  std::size_t looked_at = 0;
-  for (; looked_at < ports && moved < kRoundBudget; ++looked_at) {
-    RingPort& port = *hot_[(first_ + looked_at) % ports];
+  for (std::size_t in_vain = 0; in_vain < ports && moved < kRoundBudget; ++first_) {
+    if (first_ >= ports) first_ = 0;
+    RingPort& port = *hot_[first_];
     const std::size_t bytes = port.take(kPortBudget);
     if (bytes > 0) port.last_message = clock_.monotonic;
+    in_vain = bytes > 0 ? 0 : in_vain + 1;
     moved += bytes;
   }
-  first_ += looked_at;
   return moved;
 }
 
