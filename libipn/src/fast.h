@@ -30,12 +30,12 @@ struct Mapping {
 /// How long one side looks again before it sleeps: longer when that has paid.
 struct Spin {
   static constexpr std::uint32_t kLeastNs = 2'000;
-  static constexpr std::uint32_t kMostNs = 50'000;
 
-  std::uint32_t budget_ns = 20'000;
+  std::uint32_t most_ns;
+  std::uint32_t budget_ns = kLeastNs;
   std::uint32_t yields_off = 0;  // waits in which the CPU is not offered to others first
 
-  void longer() { budget_ns = budget_ns * 2 < kMostNs ? budget_ns * 2 : kMostNs; }
+  void longer() { budget_ns = budget_ns * 2 < most_ns ? budget_ns * 2 : most_ns; }
   void shorter() { budget_ns = budget_ns / 2 > kLeastNs ? budget_ns / 2 : kLeastNs; }
 };
 
@@ -50,7 +50,9 @@ struct Fast {
   // The sender's.
   alignas(128) ring::SendWriter writer;
   bool sends = false;  // new messages go this way
-  Spin send_spin;
+  // Room comes as half a ring at once: whoever has to wait for it waits long, and the CPU that
+  // it would spend on looking is what the daemon or a reader could use.
+  Spin send_spin{10'000};
   std::int64_t checked_send_ms = 0;  // when the sender looked whether the daemon lives
   std::uint64_t reported = 0;        // completions asked for since it was made,
   std::uint64_t collected = 0;       // and taken over
@@ -61,7 +63,7 @@ struct Fast {
   unsigned shown = 0;                   // messages that the caller looks at in place:
   ring::LogReader::Cursor base{};       // before the first of them
   ring::LogReader::Cursor shown_end{};  // and behind the last
-  Spin receive_spin;
+  Spin receive_spin{50'000};
   std::int64_t checked_receive_ms = 0;
 
   std::uint32_t send_state() const {

@@ -32,9 +32,9 @@ constexpr unsigned kYieldsOff = 1000;
 constexpr int kYields = 3;
 constexpr int kLooksPerClock = 8;
 constexpr unsigned kLooksPerCheck = 1u << 16;
-// A wait that was no longer than this, with the way into sleep and out of it, might
-// have been spent looking.
-constexpr std::int64_t kShortNs = 2 * std::int64_t{Spin::kMostNs};
+// A wait that was no longer than this many times the longest look, with the way into sleep and out
+// of it, might have been spent looking.
+constexpr std::int64_t kShort = 2;
 
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -63,6 +63,11 @@ bool spin(const Fast& fast, const Spin& spin, Ready ready) {
     }
   } while (now_ns() < until);
   return false;
+}
+
+/// After a sleep of this length.
+void adapt(Spin& spin, std::int64_t slept_ns) {
+  slept_ns < kShort* std::int64_t{spin.most_ns} ? spin.longer() : spin.shorter();
 }
 
 /// Offers the only CPU there is a few times: where the daemon shares it, it goes on without
@@ -147,7 +152,7 @@ long wait_for_sending(ipn_node& node, Fast& fast, std::uint64_t position, Ready 
     if (const long gone = check_daemon(node, fast); gone != 0) return ready() ? 0 : gone;
     timeout_ms = std::min(2 * timeout_ms, kLongestSleepMs);
   }
-  now_ns() - start < kShortNs ? fast.send_spin.longer() : fast.send_spin.shorter();
+  adapt(fast.send_spin, now_ns() - start);
   return 0;
 }
 
@@ -210,7 +215,7 @@ long wait_for_message(ipn_node& node, Fast& fast) {
   const Wish wish{fast.page->data_word, fast.control->sleep_at, fast.reader.wish(fast.base)};
   const long result = sleep_for(wish, kShortestSleepMs, ready);
   if (result == -EINTR) return interrupted(node);
-  now_ns() - start < kShortNs ? fast.receive_spin.longer() : fast.receive_spin.shorter();
+  adapt(fast.receive_spin, now_ns() - start);
   return result == -ETIMEDOUT ? poll_device(node, ready) : 0;
 }
 
