@@ -29,17 +29,19 @@ std::uint32_t mtu_for(const StreamPlan& plan) {
 class InPlaceSource : public Source {
  public:
   InPlaceSource(const Pattern& pattern, std::shared_ptr<Node> node)
-      : pattern_(pattern), node_(std::move(node)) {}
+      : pattern_(pattern), node_(std::move(node)) {
+    for (ipn_buf& room : rooms_) room.size = pattern.size();
+  }
 
   Result<void> send(std::uint64_t first, unsigned count) override {
-    for (unsigned i = 0; i < count; i++) {
-      void* room = nullptr;
-      const int reserved = ipn_reserve(node_->get(), pattern_.size(), &room, 0);
-      if (reserved < 0) return node_->failure("ipn_reserve", reserved);
-      pattern_.write(room, first + i);
-      const unsigned more = i + 1 < count ? IPN_MORE : 0;
-      const ssize_t sent = ipn_commit(node_->get(), pattern_.size(), more);
-      if (sent < 0) return node_->failure("ipn_commit", sent);
+    for (unsigned done = 0; done < count;) {
+      const int reserved = ipn_reservemany(node_->get(), rooms_.data(), count - done, 0);
+      if (reserved < 0) return node_->failure("ipn_reservemany", reserved);
+      const auto rooms = static_cast<unsigned>(reserved);
+      for (unsigned i = 0; i < rooms; i++) pattern_.write(rooms_[i].data, first + done + i);
+      done += rooms;
+      const int sent = ipn_commitmany(node_->get(), rooms, done < count ? IPN_MORE : 0);
+      if (sent < 0) return node_->failure("ipn_commitmany", sent);
     }
     return {};
   }
@@ -47,6 +49,7 @@ class InPlaceSource : public Source {
  private:
   const Pattern& pattern_;
   std::shared_ptr<Node> node_;
+  std::array<ipn_buf, kBatchMax> rooms_{};
 };
 
 class CopySource : public Source {
@@ -100,9 +103,9 @@ class CopySink : public Sink {
  public:
   /// One byte more for each, so that a longer message shows.
   CopySink(std::shared_ptr<Node> node, std::size_t size, unsigned batch)
-      : node_(std::move(node)), batch_(batch), room_((size + 1) * batch) {
+      : node_(std::move(node)), batch_(batch), room_(stride_of(size) * batch) {
     for (unsigned i = 0; i < batch; i++) {
-      buffers_[i] = {room_.data() + i * (size + 1), size + 1, 0, nullptr};
+      buffers_[i] = {room_.data() + i * stride_of(size), size + 1, 0, nullptr};
     }
   }
 
@@ -116,6 +119,9 @@ class CopySink : public Sink {
   }
 
  private:
+  /// Whole cache lines.
+  static std::size_t stride_of(std::size_t size) { return (size + 64) / 64 * 64; }
+
   std::shared_ptr<Node> node_;
   unsigned batch_;
   std::vector<std::byte> room_;

@@ -90,7 +90,7 @@ class LogReader {
   /// was overwritten, look again.
   bool copy(const Cursor& at, void* to, std::size_t bytes) const {
     if (!overwrites_) {
-      if (bytes > 0) std::memcpy(to, payload(at), bytes);
+      copy_short(to, payload(at), bytes);
       return true;
     }
     copy_from_shared(to, payload(at), bytes);

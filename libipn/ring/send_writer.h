@@ -32,14 +32,14 @@ class SendWriter {
   /// pointer: there is no room now. What was committed must be published before a wait for it.
   std::span<std::byte> reserve(std::uint32_t len) {
     const std::uint64_t need = record_bytes(len);
-    const std::uint64_t to_wrap = capacity_ - (head_ & (capacity_ - 1));
+    const std::uint64_t to_wrap = bytes_to_wrap(head_);
     if (need > to_wrap) {
       // The padding goes first, alone if need be: both together may be more than the ring.
-      if (!fits(to_wrap)) return {};
-      put(static_cast<std::uint32_t>(to_wrap - IPN_RECORD_HDR), 0, IPN_RECORD_PAD, 0, 0);
+      if (!has_room_to(head_ + to_wrap)) return {};
+      pad(head_, to_wrap);
       head_ += to_wrap;
     }
-    if (!fits(need)) return {};
+    if (!has_room_to(head_ + need)) return {};
     return {at(head_) + IPN_RECORD_HDR, len};
   }
 
@@ -47,9 +47,47 @@ class SendWriter {
   /// reserve() gave. The daemon sees it by publish().
   void commit(std::uint32_t len, bool report = false, std::uint64_t destination = 0,
               std::uint64_t cookie = 0) {
-    put(len, report ? IPN_MSG_REPORT : 0, IPN_RECORD_DATA, destination, cookie);
+    put(head_, len, report ? IPN_MSG_REPORT : 0, IPN_RECORD_DATA, destination, cookie);
     head_ += record_bytes(len);
   }
+
+  /// Several at once: reserve() gives the room of the first, which begins a batch; reserve_more()
+  /// that of each other one, while there is room. All get their length here, and commit_batch()
+  /// commits the first n.
+  void begin_batch(std::uint32_t len) {
+    put(head_, len, 0, IPN_RECORD_DATA, 0, 0);
+    batch_end_ = head_ + record_bytes(len);
+  }
+  std::span<std::byte> reserve_more(std::uint32_t len) {
+    const std::uint64_t need = record_bytes(len);
+    const std::uint64_t to_wrap = bytes_to_wrap(batch_end_);
+    const std::uint64_t padding = need > to_wrap ? to_wrap : 0;
+    if (!has_room_to(batch_end_ + padding + need)) return {};
+    if (padding != 0) pad(batch_end_, padding);
+    const std::uint64_t place = batch_end_ + padding;
+    put(place, len, 0, IPN_RECORD_DATA, 0, 0);
+    batch_end_ = place + need;
+    return {at(place) + IPN_RECORD_HDR, len};
+  }
+  /// A walk over the messages of the batch begins here.
+  std::uint64_t batch_begin() const { return head_; }
+  /// The message of the batch at `position`, which goes on behind it; empty with a null
+  /// pointer: there is no other.
+  std::span<std::byte> next_in_batch(std::uint64_t& position) const {
+    while (position < batch_end_) {
+      const auto& record = *reinterpret_cast<const ipn_send_record*>(at(position));
+      const std::span message(at(position) + IPN_RECORD_HDR, record.len);
+      position += record_bytes(record.len);
+      if (record.type == IPN_RECORD_DATA) return message;
+    }
+    return {};
+  }
+  void commit_batch(std::uint32_t n) {
+    std::uint64_t position = head_;
+    while (n > 0 && next_in_batch(position).data() != nullptr) --n;
+    head_ = position;
+  }
+  void commit_whole_batch() { head_ = batch_end_; }
 
   bool has_unpublished() const { return head_ != published_; }
 
@@ -68,7 +106,7 @@ class SendWriter {
   /// Where send_tail has to be so that reserve(len) finds room.
   std::uint64_t position_of_room(std::uint32_t len) const {
     const std::uint64_t need = record_bytes(len);
-    const std::uint64_t to_wrap = capacity_ - (head_ & (capacity_ - 1));
+    const std::uint64_t to_wrap = bytes_to_wrap(head_);
     return head_ + (need > to_wrap ? to_wrap : need) - capacity_;
   }
   /// Where it has to be so that a sleep for room is worth while: half of the ring is
@@ -86,10 +124,16 @@ class SendWriter {
 
  private:
   std::byte* at(std::uint64_t position) const { return ring_ + (position & (capacity_ - 1)); }
+  std::uint64_t bytes_to_wrap(std::uint64_t position) const {
+    return capacity_ - (position & (capacity_ - 1));
+  }
+  void pad(std::uint64_t position, std::uint64_t bytes) {
+    put(position, static_cast<std::uint32_t>(bytes - IPN_RECORD_HDR), 0, IPN_RECORD_PAD, 0, 0);
+  }
   /// Field by field, where it lies: a copy of a whole one waits for its parts.
-  void put(std::uint32_t len, std::uint16_t flags, std::uint8_t type, std::uint64_t destination,
-           std::uint64_t cookie) {
-    auto& record = *reinterpret_cast<ipn_send_record*>(at(head_));
+  void put(std::uint64_t position, std::uint32_t len, std::uint16_t flags, std::uint8_t type,
+           std::uint64_t destination, std::uint64_t cookie) {
+    auto& record = *reinterpret_cast<ipn_send_record*>(at(position));
     record.len = len;
     record.flags = flags;
     record.type = type;
@@ -99,9 +143,9 @@ class SendWriter {
     record.rsv = 0;
   }
 
-  bool fits(std::uint64_t bytes) {
-    if (head_ + bytes - tail_ <= capacity_) return true;
-    return head_ + bytes - tail() <= capacity_;
+  bool has_room_to(std::uint64_t end) {
+    if (end - tail_ <= capacity_) return true;
+    return end - tail() <= capacity_;
   }
 
   ipn_control* control_ = nullptr;
@@ -109,8 +153,9 @@ class SendWriter {
   std::byte* ring_ = nullptr;
   std::uint64_t capacity_ = 0;
   std::uint64_t head_ = 0, published_ = 0;
-  std::uint64_t tail_ = 0;  ///< the daemon's position when it was last looked at
-  std::uint32_t rung_ = 0;  ///< the last wish that was rung for
+  std::uint64_t batch_end_ = 0;  ///< behind what was reserved at once
+  std::uint64_t tail_ = 0;       ///< the daemon's position when it was last looked at
+  std::uint32_t rung_ = 0;       ///< the last wish that was rung for
 };
 
 }  // namespace ipn::ring

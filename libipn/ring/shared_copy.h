@@ -13,6 +13,22 @@
 
 namespace ipn::ring {
 
+/// A copy of what mostly is some tens of bytes, for which a call costs as much as the copy.
+[[gnu::always_inline]] inline void copy_short(void* to, const void* from, std::size_t bytes) {
+  constexpr std::size_t kBlock = 32;
+  if (bytes < kBlock || bytes > 4 * kBlock) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+    return;
+  }
+  auto* target = static_cast<unsigned char*>(to);
+  const auto* source = static_cast<const unsigned char*>(from);
+  for (std::size_t at = 0; at + kBlock <= bytes; at += kBlock) {
+    std::memcpy(target + at, source + at, kBlock);
+  }
+  // The last block may overlap the one before it.
+  std::memcpy(target + bytes - kBlock, source + bytes - kBlock, kBlock);
+}
+
 #if defined(__SANITIZE_THREAD__)
 #define IPN_RING_ATOMIC_COPIES 1
 #elif defined(__has_feature)
@@ -50,18 +66,9 @@ inline void copy_to_shared(void* to, const void* from, std::size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);
 }
 
-/// The same for what mostly is some tens of bytes, for which a call costs as much as the copy.
 [[gnu::always_inline]] inline void copy_short_to_shared(void* to, const void* from,
                                                         std::size_t bytes) {
-  constexpr std::size_t kBlock = 32;
-  if (bytes < kBlock || bytes > 4 * kBlock) return copy_to_shared(to, from, bytes);
-  auto* target = static_cast<unsigned char*>(to);
-  const auto* source = static_cast<const unsigned char*>(from);
-  for (std::size_t at = 0; at + kBlock <= bytes; at += kBlock) {
-    std::memcpy(target + at, source + at, kBlock);
-  }
-  // The last block may overlap the one before it.
-  std::memcpy(target + bytes - kBlock, source + bytes - kBlock, kBlock);
+  copy_short(to, from, bytes);
 }
 
 inline void copy_from_shared(void* to, const void* from, std::size_t bytes) {

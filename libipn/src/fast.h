@@ -119,6 +119,9 @@ long fast_reserve(ipn_node& node, Fast& fast, Call call, std::size_t len, bool w
 long fast_check_open(ipn_node& node, Fast& fast, Call call);
 /// Lets the daemon see what was committed; 0 or a failure.
 long fast_publish(ipn_node& node, Fast& fast);
+/// Commits messages in a row as long as there is nothing to it; how many. What stops it,
+/// fast_send() finds, too.
+unsigned fast_copy_in(Fast& fast, const ipn_buf* bufs, unsigned n);
 ssize_t fast_send(ipn_node& node, Fast& fast, const Outgoing& message, bool wait, bool publish);
 
 // completions.cc

@@ -96,17 +96,25 @@ ipn_msg header_of(const Fast& fast, const Cursor& at, const ipn_log_record& reco
   return header;
 }
 
+/// The message at the cursor to where the caller wants it. False: it was overwritten.
+bool copy_message(const Fast& fast, const Cursor& at, const ipn_log_record& record,
+                  const Incoming& to) {
+  const std::size_t copied = std::min<std::size_t>(record.len, to.size);
+  if (!fast.reader.copy(at, to.data, copied)) return false;
+  if (to.header != nullptr) {
+    *to.header = header_of(fast, at, record);
+    if (copied < record.len) to.header->flags = IPN_MSG_TRUNC;
+  }
+  return true;
+}
+
 /// One message to where the caller wants it; does not publish. Else as find().
 ssize_t copy_out(ipn_node& node, Fast& fast, const Incoming& to, bool peek) {
   for (;;) {
     ipn_log_record record;
     if (const long error = find(node, fast, record); error != 0) return error;
+    if (!copy_message(fast, fast.base, record, to)) continue;
     const std::size_t copied = std::min<std::size_t>(record.len, to.size);
-    if (!fast.reader.copy(fast.base, to.data, copied)) continue;
-    if (to.header != nullptr) {
-      *to.header = header_of(fast, fast.base, record);
-      if (copied < record.len) to.header->flags = IPN_MSG_TRUNC;
-    }
     if (!peek) {
       ring::LogReader::pass(fast.base, record);
       if (fast.shown > 0) --fast.shown;
@@ -119,14 +127,27 @@ ssize_t copy_out(ipn_node& node, Fast& fast, const Incoming& to, bool peek) {
 ssize_t copy_shown(ipn_node& node, Fast& fast, const Incoming& to, bool peek) {
   ipn_log_record record;
   fast.reader.find(fast.base, record);
-  const std::size_t copied = std::min<std::size_t>(record.len, to.size);
-  fast.reader.copy(fast.base, to.data, copied);
-  if (to.header != nullptr) {
-    *to.header = header_of(fast, fast.base, record);
-    if (copied < record.len) to.header->flags = IPN_MSG_TRUNC;
-  }
+  copy_message(fast, fast.base, record, to);
   if (!peek) fast_release(node, fast, 1);
-  return static_cast<ssize_t>(copied);
+  return static_cast<ssize_t>(std::min<std::size_t>(record.len, to.size));
+}
+
+/// Copies messages in a row as long as there is nothing to it; how many. What stops it, copy_out()
+/// finds, too.
+unsigned copy_run(Fast& fast, ipn_buf* bufs, unsigned n) {
+  if (fast.shown > 0 || fast.receive_state() == IPN_RING_ENDED) return 0;
+  Cursor at = fast.base;
+  unsigned done = 0;
+  for (; done < n; ++done) {
+    ipn_buf& buf = bufs[done];
+    ipn_log_record record;
+    if (buf.data == nullptr || fast.reader.find(at, record) != Found::kMessage) break;
+    if (!copy_message(fast, at, record, {buf.msg, buf.data, buf.size})) break;
+    buf.len = std::min<std::size_t>(record.len, buf.size);
+    ring::LogReader::pass(at, record);
+  }
+  fast.base = at;
+  return done;
 }
 
 /// Shows up to n messages from the base on, those that were shown before again.
@@ -167,7 +188,7 @@ ssize_t fast_receive(ipn_node& node, Fast& fast, const Incoming& to, bool peek, 
 }
 
 int fast_receive_many(ipn_node& node, Fast& fast, ipn_buf* bufs, unsigned n, bool wait) {
-  unsigned done = 0;
+  unsigned done = copy_run(fast, bufs, n);
   while (done < n) {
     ipn_buf& buf = bufs[done];
     const bool null = buf.data == nullptr && buf.size > 0;

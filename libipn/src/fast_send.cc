@@ -76,6 +76,23 @@ long fast_check_open(ipn_node& node, Fast& fast, Call call) {
   return fast.send_state() == IPN_RING_OPEN ? 0 : sending_ended(node, fast, call);
 }
 
+unsigned fast_copy_in(Fast& fast, const ipn_buf* bufs, unsigned n) {
+  if (fast.send_state() != IPN_RING_OPEN) return 0;
+  const std::size_t most = load_word(fast.page->mtu, std::memory_order_relaxed);
+  unsigned done = 0;
+  for (; done < n; ++done) {
+    const ipn_buf& buf = bufs[done];
+    const bool is_plain = buf.data != nullptr && buf.msg == nullptr && buf.size <= most;
+    if (!is_plain || !fast.writer.can_hold(buf.size)) break;
+    const auto size = static_cast<std::uint32_t>(buf.size);
+    std::byte* room = fast.writer.reserve(size).data();
+    if (room == nullptr) break;
+    ring::copy_short_to_shared(room, buf.data, size);
+    fast.writer.commit(size);
+  }
+  return done;
+}
+
 ssize_t fast_send(ipn_node& node, Fast& fast, const Outgoing& message, bool wait, bool publish) {
   std::byte* room = nullptr;
   const long error = fast_reserve(node, fast, Call::kSend, message.len, wait, room);

@@ -131,10 +131,11 @@ struct Wishes {
   char name[IPN_NAME_MAX + 1] = {};
 };
 
-/// A message that is being written by the caller, between reserve and commit.
+/// What is being written by the caller, between reserve and commit.
 struct Reservation {
-  void* data = nullptr;
-  std::uint32_t size = 0;
+  void* data = nullptr;     // of the first message
+  std::uint32_t size = 0;   // of the first message
+  std::uint32_t batch = 0;  // messages of ipn_reservemany(); 0: one of ipn_reserve()
   bool in_ring = false;
 };
 

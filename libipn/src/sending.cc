@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The functions that send: what they check, and the choice of the door.
+#include <algorithm>
 #include <climits>
 #include <cstdlib>
 
@@ -46,16 +47,20 @@ ssize_t send_one(ipn_node& node, const Outgoing& message, bool wait, bool publis
 int send_many(ipn_node& node, const ipn_buf* bufs, unsigned n, bool wait) {
   unsigned done = 0;
   ssize_t result = 0;
-  for (; done < n; done++) {
+  while (done < n && result >= 0) {
+    const unsigned run =
+        is_fast(node) ? fast_copy_in(*node.fast, bufs + done, std::min(n - done, kPublishEvery))
+                      : 0;
+    if (run > 0) {
+      done += run;
+      result = fast_publish(node, *node.fast);
+      continue;
+    }
+    // It fails, or has to wait, or goes by the device.
     const ipn_buf& buf = bufs[done];
     result = buf.msg != nullptr ? fail(node, Call::kSend, EINVAL, Why::kHeaderForSending)
-                                : send_one(node, {buf.data, buf.size}, wait,
-                                           done % kPublishEvery == kPublishEvery - 1);
-    if (result < 0) break;
-  }
-  if (is_fast(node)) {
-    const long gone = fast_publish(node, *node.fast);
-    if (gone != 0) return static_cast<int>(gone);
+                                : send_one(node, {buf.data, buf.size}, wait, true);
+    if (result >= 0) ++done;
   }
   return done > 0 ? static_cast<int>(done) : static_cast<int>(result);
 }
@@ -89,13 +94,33 @@ int reserve(ipn_node& node, std::size_t len, bool wait, Reservation& made) {
   if (is_fast(node)) {
     std::byte* room = nullptr;
     const long error = fast_reserve(node, *node.fast, Call::kReserve, len, wait, room);
-    if (error == 0) made = {room, size, true};
+    if (error == 0) made = {room, size, 0, true};
     if (error != kUseDevice) return static_cast<int>(error);
   }
   if (node.send_buffer == nullptr) node.send_buffer = std::malloc(IPN_MSG_MAX);
   if (node.send_buffer == nullptr) return fail(node, Call::kReserve, ENOMEM, Why::kErrno);
-  made = {node.send_buffer, size, false};
+  made = {node.send_buffer, size, 0, false};
   return 0;
+}
+
+/// The first as reserve() does it, the others as long as the ring has room.
+int reserve_many(ipn_node& node, ipn_buf* bufs, unsigned n, bool wait) {
+  Reservation& made = node.reservation;
+  const int error = reserve(node, bufs[0].size, wait, made);
+  if (error != 0) return error;
+  bufs[0].data = made.data;
+  made.batch = 1;
+  if (!made.in_ring) return 1;
+  ring::SendWriter& writer = node.fast->writer;
+  const std::size_t most = ring::load_word(node.fast->page->mtu, std::memory_order_relaxed);
+  writer.begin_batch(made.size);
+  for (; made.batch < n && bufs[made.batch].size <= most; ++made.batch) {
+    const auto size = static_cast<std::uint32_t>(bufs[made.batch].size);
+    std::byte* room = writer.reserve_more(size).data();
+    if (room == nullptr) break;
+    bufs[made.batch].data = room;
+  }
+  return static_cast<int>(made.batch);
 }
 
 /// What ipn_reserve() mostly does: room in the ring, without any wait.
@@ -106,7 +131,7 @@ bool reserve_in_place(ipn_node& node, std::size_t len, void** buf) {
   if (fast.send_state() != IPN_RING_OPEN || !fast.writer.can_hold(len)) return false;
   const auto size = static_cast<std::uint32_t>(len);
   *buf = fast.writer.reserve(size).data();
-  node.reservation = {*buf, size, true};
+  node.reservation = {*buf, size, 0, true};
   return *buf != nullptr;
 }
 
@@ -128,6 +153,41 @@ ssize_t commit(ipn_node& node, std::uint32_t len, bool more, bool wait) {
   const ssize_t sent = device_send(node, {node.reservation.data, len}, wait);
   if (sent >= 0) node.reservation = {};
   return sent;
+}
+
+/// The ring was closed meanwhile: its messages go by the device. As ipn_sendmany().
+int commit_by_device(ipn_node& node, unsigned n, bool wait) {
+  const NoCancel no_cancel;
+  if (!node.reservation.in_ring) {
+    const ssize_t sent = device_send(node, {node.reservation.data, node.reservation.size}, wait);
+    if (sent < 0) return static_cast<int>(sent);
+    node.reservation = {};
+    return 1;
+  }
+  std::uint64_t position = node.fast->writer.batch_begin();
+  for (unsigned done = 0; done < n; ++done) {
+    const std::span<std::byte> message = node.fast->writer.next_in_batch(position);
+    const ssize_t sent = device_send(node, {message.data(), message.size()}, wait);
+    if (sent < 0 && done == 0) return static_cast<int>(sent);
+    if (sent < 0) n = done;
+  }
+  node.reservation = {};
+  return static_cast<int>(n);
+}
+
+int commit_many(ipn_node& node, unsigned n, bool more, bool wait) {
+  if (node.reservation.in_ring) {
+    const long ended = fast_check_open(node, *node.fast, Call::kCommit);
+    if (ended == 0) {
+      ring::SendWriter& writer = node.fast->writer;
+      n == node.reservation.batch ? writer.commit_whole_batch() : writer.commit_batch(n);
+      node.reservation = {};
+      const long gone = more ? 0 : fast_publish(node, *node.fast);
+      return gone != 0 ? static_cast<int>(gone) : static_cast<int>(n);
+    }
+    if (ended != kUseDevice) return static_cast<int>(ended);
+  }
+  return commit_by_device(node, n, wait);
 }
 
 }  // namespace
@@ -200,17 +260,48 @@ ssize_t ipn_commit(struct ipn_node* node, size_t len, unsigned flags) {
   const bool more = (flags & IPN_MORE) != 0;
   const auto size = static_cast<std::uint32_t>(len);
   const libipn::Reservation& reserved = node->reservation;
-  if (libipn::is_in_place(node->sending) && reserved.in_ring && len <= reserved.size &&
-      node->fast->send_state() == IPN_RING_OPEN) {
+  if (libipn::is_in_place(node->sending) && reserved.in_ring && reserved.batch == 0 &&
+      len <= reserved.size && node->fast->send_state() == IPN_RING_OPEN) {
     return libipn::commit_in_ring(*node, size, more);
   }
   Turn turn(node->sending);
   if (!turn.taken()) return fail(*node, Call::kCommit, EBUSY, Why::kSenderBusy);
   turn.leave_in_place();
-  if (reserved.data == nullptr || len > reserved.size) {
+  if (reserved.data == nullptr || reserved.batch != 0 || len > reserved.size) {
     return fail(*node, Call::kCommit, EINVAL, Why::kReservation);
   }
   return libipn::commit(*node, size, more, libipn::may_wait(*node, flags));
+}
+
+int ipn_reservemany(struct ipn_node* node, struct ipn_buf* bufs, unsigned n, unsigned flags) {
+  if (node == nullptr) return -EINVAL;
+  if (libipn::is_stale(*node)) return libipn::fail_stale(*node, Call::kReserve);
+  if (bufs == nullptr && n > 0) return fail(*node, Call::kReserve, EINVAL, Why::kNullPointer);
+  if (n > INT_MAX) return fail(*node, Call::kReserve, EINVAL, Why::kTooMany);
+  if ((flags & ~IPN_MSG_DONTWAIT) != 0) {
+    return fail(*node, Call::kReserve, EINVAL, Why::kUnknownFlag);
+  }
+  Turn turn(node->sending);
+  if (!turn.taken()) return fail(*node, Call::kReserve, EBUSY, Why::kSenderBusy);
+  turn.leave_in_place();
+  node->reservation = {};
+  return n == 0 ? 0 : libipn::reserve_many(*node, bufs, n, libipn::may_wait(*node, flags));
+}
+
+int ipn_commitmany(struct ipn_node* node, unsigned n, unsigned flags) {
+  if (node == nullptr) return -EINVAL;
+  if (libipn::is_stale(*node)) return libipn::fail_stale(*node, Call::kCommit);
+  if ((flags & ~(IPN_MSG_DONTWAIT | IPN_MORE)) != 0) {
+    return fail(*node, Call::kCommit, EINVAL, Why::kUnknownFlag);
+  }
+  Turn turn(node->sending);
+  if (!turn.taken()) return fail(*node, Call::kCommit, EBUSY, Why::kSenderBusy);
+  turn.leave_in_place();
+  if (n > node->reservation.batch) {
+    return fail(*node, Call::kCommit, EINVAL, Why::kReservation);
+  }
+  if (n == 0) return 0;
+  return libipn::commit_many(*node, n, (flags & IPN_MORE) != 0, libipn::may_wait(*node, flags));
 }
 
 int ipn_flush(struct ipn_node* node) {

@@ -3,6 +3,7 @@
 // The way of messages: the environment, changing doors in the middle of traffic,
 // fork. Suites named Fast... need shared memory and run with IPN_FASTPATH=require.
 #include <cstdlib>
+#include <cstring>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -247,6 +248,22 @@ TEST(FastSwitching, WhatHasMoreToComeGoesBeforeTheDoorChanges) {
   EXPECT_EQ(receive(b), "2");
 }
 
+TEST(FastSwitching, WhatIsReservedWhenTheRingClosesGoesByTheDevice) {
+  const std::string net = new_name();
+  const Node a = member(net), b = member(net);
+  send(a, "0");
+  ipn_buf bufs[3] = {{nullptr, 1, 0, nullptr}, {nullptr, 2, 0, nullptr}, {nullptr, 0, 0, nullptr}};
+  ASSERT_EQ(ipn_reservemany(a, bufs, 3, 0), 3) << explain(a);
+  std::memcpy(bufs[0].data, "1", 1);
+  std::memcpy(bufs[1].data, "22", 2);
+  ipn_attach detaching{};
+  detaching.size = sizeof detaching;
+  ASSERT_EQ(ipn_ioctl(a, IPN_IOC_DETACH, &detaching), 0) << explain(a);
+  EXPECT_EQ(ipn_commitmany(a, 3, 0), 3) << explain(a);
+  EXPECT_STREQ(info_of(a).door_reason, "moved by the daemon");
+  for (const char* text : {"0", "1", "22", ""}) EXPECT_EQ(receive(b), text);
+}
+
 // A read of the device file, past the library, moves the receiving side for good.
 TEST(FastSwitching, TheDaemonMovesAReaderAndTheLibraryGoesOnThere) {
   const std::string net = new_name();
@@ -376,6 +393,8 @@ TEST(FastFork, TheNodeStaysWithTheParent) {
         ipn_sendmany(a, &buf, 1, 0),
         ipn_reserve(a, 1, &room, 0),
         ipn_commit(a, 0, 0),
+        ipn_reservemany(a, &buf, 1, 0),
+        ipn_commitmany(a, 0, 0),
         ipn_flush(a),
         ipn_completions(a, &done, 1, 0),
         ipn_recv(a, text, sizeof text, 0),

@@ -59,7 +59,7 @@ TEST(Reserving, IsForgottenByTheNextSend) {
   EXPECT_EQ(ipn_commit(a, 0, 0), -EINVAL) << "nothing was reserved";
   ASSERT_EQ(ipn_reserve(a, 3, &room, 0), 0) << explain(a);
   EXPECT_EQ(ipn_commit(a, 4, 0), -EINVAL) << "more than was reserved";
-  EXPECT_NE(explain(a).find("no reservation of that length"), std::string::npos) << explain(a);
+  EXPECT_NE(explain(a).find("no reservation that large"), std::string::npos) << explain(a);
   std::memcpy(room, "abc", 3);
   EXPECT_EQ(ipn_commit(a, 3, 0), 3) << "the reservation is still there: " << explain(a);
   EXPECT_EQ(ipn_commit(a, 0, 0), -EINVAL);
@@ -127,6 +127,109 @@ TEST(Reserving, MoreThanTheRingHoldsGoesByItself) {
     ASSERT_EQ(byte, 'f');
   }
   EXPECT_EQ(call.result(), 0);
+}
+
+/// Sends these texts by as few reservations as there have to be.
+void write_messages(ipn_node* node, const std::vector<std::string>& texts) {
+  std::vector<ipn_buf> bufs;
+  for (const std::string& text : texts) bufs.push_back({nullptr, text.size(), 0, nullptr});
+  for (unsigned done = 0; done < texts.size();) {
+    const auto left = static_cast<unsigned>(texts.size() - done);
+    const int reserved = ipn_reservemany(node, bufs.data() + done, left, 0);
+    ASSERT_GT(reserved, 0) << explain(node);
+    const auto count = static_cast<unsigned>(reserved);
+    for (unsigned i = done; i < done + count; ++i) {
+      std::memcpy(bufs[i].data, texts[i].data(), texts[i].size());
+    }
+    ASSERT_EQ(ipn_commitmany(node, count, 0), reserved) << explain(node);
+    done += count;
+  }
+}
+
+TEST(ReservingMany, SendsThemInOrder) {
+  const std::string net = new_name();
+  const Node a = lossless_member(net, 100), b = member(net);
+  std::vector<std::string> texts;
+  for (unsigned i = 0; i < 100; ++i) texts.push_back(std::string(i * 13 % 300, 'x') + '.');
+  write_messages(a, texts);
+  for (const std::string& text : texts) ASSERT_EQ(receive(b), text);
+}
+
+TEST(ReservingMany, MoreThanTheRingHoldsWaits) {
+  const std::string net = new_name();
+  const Node a = lossless_member(net, 8), b = member(net);
+  std::vector<std::string> texts;
+  for (unsigned i = 0; i < 5000; ++i)
+    texts.push_back(std::string(35, 'm') + std::to_string(10'000 + i));
+  Call call([&] {
+    write_messages(a, texts);
+    return 0;
+  });
+  char text[41];
+  for (unsigned i = 0; i < texts.size(); ++i) {
+    ASSERT_EQ(ipn_recv(b, text, sizeof text, 0), 40) << explain(b);
+    ASSERT_EQ(texts[i], std::string(text, 40));
+  }
+  EXPECT_EQ(call.result(), 0);
+}
+
+TEST(ReservingMany, CommitsTheFirstAndGivesUpTheOthers) {
+  const std::string net = new_name();
+  const Node a = member(net), b = member(net);
+  ipn_buf bufs[3] = {{nullptr, 1, 0, nullptr}, {nullptr, 1, 0, nullptr}, {nullptr, 1, 0, nullptr}};
+  const int reserved = ipn_reservemany(a, bufs, 3, 0);
+  ASSERT_GE(reserved, 1) << explain(a);
+  EXPECT_EQ(reserved, is_fast(a) ? 3 : 1);
+  EXPECT_EQ(ipn_commit(a, 1, 0), -EINVAL) << "that is for ipn_reserve()";
+  EXPECT_EQ(ipn_commitmany(a, static_cast<unsigned>(reserved) + 1, 0), -EINVAL);
+  EXPECT_NE(explain(a).find("no reservation that large"), std::string::npos) << explain(a);
+  EXPECT_EQ(ipn_commitmany(a, 0, 0), 0) << "nothing happens";
+  std::memcpy(bufs[0].data, "1", 1);
+  EXPECT_EQ(ipn_commitmany(a, 1, 0), 1) << explain(a);
+  EXPECT_EQ(ipn_commitmany(a, 1, 0), -EINVAL) << "the others are given up";
+  void* room = nullptr;
+  ASSERT_EQ(ipn_reserve(a, 1, &room, 0), 0) << explain(a);
+  EXPECT_EQ(ipn_commitmany(a, 1, 0), -EINVAL) << "that is for ipn_reservemany()";
+  std::memcpy(room, "2", 1);
+  EXPECT_EQ(ipn_commit(a, 1, 0), 1) << explain(a);
+  EXPECT_EQ(receive(b), "1");
+  EXPECT_EQ(receive(b), "2");
+}
+
+TEST(ReservingMany, IsRefusedForItsReasonAndEndsBeforeWhatDoesNotFit) {
+  const std::string net = new_name();
+  const Node a = member(net), b = member(net), free_node;
+  ipn_buf bufs[2] = {{nullptr, 1, 0, nullptr}, {nullptr, 1515, 0, nullptr}};
+  EXPECT_EQ(ipn_reservemany(a, nullptr, 1, 0), -EINVAL);
+  EXPECT_EQ(ipn_reservemany(a, bufs, 1, IPN_MORE), -EINVAL);
+  EXPECT_EQ(ipn_reservemany(a, bufs, 0, 0), 0);
+  EXPECT_EQ(ipn_reservemany(free_node, bufs, 1, 0), -ENOTCONN);
+  EXPECT_EQ(ipn_reservemany(a, bufs, 2, 0), 1) << "the second is longer than the mtu";
+  std::memcpy(bufs[0].data, "1", 1);
+  EXPECT_EQ(ipn_commitmany(a, 1, 0), 1) << explain(a);
+  EXPECT_EQ(receive(b), "1");
+  if (is_fast(a)) {
+    EXPECT_EQ(ipn_reservemany(a, bufs + 1, 1, 0), -EMSGSIZE);
+  }
+  ASSERT_EQ(ipn_shutdown(a, IPN_SHUT_WR), 0) << explain(a);
+  if (is_fast(a)) {
+    EXPECT_EQ(ipn_reservemany(a, bufs, 1, 0), -EPIPE);
+  }
+}
+
+TEST(ReservingMany, GoesWithWhatComesLaterIfThereIsMore) {
+  const std::string net = new_name();
+  const Node a = member(net), b = member(net);
+  ipn_buf buf{nullptr, 3, 0, nullptr};
+  ASSERT_EQ(ipn_reservemany(a, &buf, 1, 0), 1) << explain(a);
+  std::memcpy(buf.data, "one", 3);
+  EXPECT_EQ(ipn_commitmany(a, 1, IPN_MORE), 1) << explain(a);
+  if (is_fast(a)) {
+    char text[4];
+    EXPECT_EQ(ipn_recv(b, text, sizeof text, IPN_MSG_DONTWAIT), -EAGAIN);
+  }
+  EXPECT_EQ(ipn_flush(a), 0) << explain(a);
+  EXPECT_EQ(receive(b), "one");
 }
 
 // Receiving in place -----------------------------------------------------------

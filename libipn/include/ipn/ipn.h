@@ -191,8 +191,8 @@ ssize_t ipn_recvmsg(
 
 /* One message of a many-message call. */
 struct ipn_buf {
-	void *data;          /* the bytes; not written when sending */
-	size_t size;         /* sending: number of bytes; receiving: room */
+	void *data;          /* the bytes; not written when sending; reserving: where they go */
+	size_t size;         /* sending, reserving: number of bytes; receiving: room */
 	size_t len;          /* received: number of bytes stored; ignored when sending */
 	struct ipn_msg *msg; /* receiving: where the header goes, or NULL; sending: NULL */
 };
@@ -278,6 +278,18 @@ int ipn_completions(
 int ipn_reserve(struct ipn_node *node, size_t len, void **buf, unsigned flags);
 ssize_t ipn_commit(struct ipn_node *node, size_t len, unsigned flags);
 int ipn_flush(struct ipn_node *node);
+
+/* The same for several messages at once, which costs a program less for each.
+ * ipn_reservemany() makes room for up to n messages of bufs[i].size bytes, says
+ * where in bufs[i].data, and returns how many there are: waits for the first as
+ * ipn_reserve() does, then takes what room there is (on the device: one).
+ * ipn_commitmany() sends the first n of them in order, each as long as it was
+ * reserved, gives up the others and returns n. All become visible together, but for
+ * IPN_MORE. Valid as long as a reservation of ipn_reserve(); each of the two takes the
+ * place of the other. -EINVAL if fewer are reserved. Fewer than n are returned only
+ * if the node was moved to the device meanwhile and that failed after some. */
+int ipn_reservemany(struct ipn_node *node, struct ipn_buf *bufs, unsigned n, unsigned flags);
+int ipn_commitmany(struct ipn_node *node, unsigned n, unsigned flags);
 
 /* Receiving in place. ipn_peekmany() shows up to n messages where they lie and
  * returns how many: waits for the first as ipn_recv() does, then takes what is

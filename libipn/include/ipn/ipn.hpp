@@ -148,6 +148,17 @@ class Node {
 	void commit(std::size_t length, unsigned flags, std::error_code &error) noexcept {
 		judge(ipn_commit(node_, length, flags), error);
 	}
+	// Room for some of `messages`, whose sizes say how much; how many have got it.
+	std::size_t reserve_many(std::span<ipn_buf> messages, unsigned flags,
+		std::error_code &error) noexcept {
+		return judge(ipn_reservemany(
+				     node_, messages.data(), count(messages.size()), flags),
+			error);
+	}
+	// Sends the first n of them. `flags`: IPN_MORE, IPN_MSG_DONTWAIT.
+	std::size_t commit_many(std::size_t n, unsigned flags, std::error_code &error) noexcept {
+		return judge(ipn_commitmany(node_, count(n), flags), error);
+	}
 	void flush(std::error_code &error) noexcept { judge(ipn_flush(node_), error); }
 
 	// How many of `messages` were sent, from the first on.

@@ -243,6 +243,8 @@ TEST(NoNode, EveryCallIsRefused) {
       {"sendmsg", ipn_sendmsg(nullptr, nullptr, &byte, 1, 0)},
       {"reserve", ipn_reserve(nullptr, 1, nullptr, 0)},
       {"commit", ipn_commit(nullptr, 1, 0)},
+      {"reservemany", ipn_reservemany(nullptr, nullptr, 0, 0)},
+      {"commitmany", ipn_commitmany(nullptr, 1, 0)},
       {"flush", ipn_flush(nullptr)},
       {"completions", ipn_completions(nullptr, nullptr, 0, 0)},
       {"peekmany", ipn_peekmany(nullptr, nullptr, 0, 0)},

@@ -128,6 +128,85 @@ TEST_F(SendWriterTest, PaddingAndMessageMayBeLongerThanTheRingTogether) {
   EXPECT_EQ(take(), longest);
 }
 
+/// Writes messages that are reserved at once; how many had room.
+class SendWriterBatch : public SendWriterTest {
+ protected:
+  unsigned write_batch(const std::vector<std::string>& texts) {
+    const auto first = writer_.reserve(static_cast<std::uint32_t>(texts[0].size()));
+    if (first.data() == nullptr) return 0;
+    writer_.begin_batch(static_cast<std::uint32_t>(texts[0].size()));
+    std::memcpy(first.data(), texts[0].data(), texts[0].size());
+    unsigned done = 1;
+    for (; done < texts.size(); ++done) {
+      const auto room = writer_.reserve_more(static_cast<std::uint32_t>(texts[done].size()));
+      if (room.data() == nullptr) break;
+      std::memcpy(room.data(), texts[done].data(), texts[done].size());
+    }
+    return done;
+  }
+};
+
+TEST_F(SendWriterBatch, ComesInOrderAndTogether) {
+  EXPECT_EQ(write_batch({"one", "", std::string(100, 'x')}), 3u);
+  writer_.publish();
+  EXPECT_EQ(take(), "-") << "not committed";
+  writer_.commit_whole_batch();
+  EXPECT_EQ(take(), "-") << "not published";
+  EXPECT_TRUE(send("last"));
+  for (const std::string& text : {std::string("one"), std::string(), std::string(100, 'x'),
+                                  std::string("last"), std::string("-")}) {
+    EXPECT_EQ(take(), text);
+  }
+}
+
+TEST_F(SendWriterBatch, WhatIsNotCommittedIsGivenUp) {
+  EXPECT_EQ(write_batch({"one", "two", "three"}), 3u);
+  writer_.commit_batch(2);
+  EXPECT_TRUE(send("four"));
+  EXPECT_EQ(take(), "one");
+  EXPECT_EQ(take(), "two");
+  EXPECT_EQ(take(), "four");
+  EXPECT_EQ(take(), "-");
+}
+
+TEST_F(SendWriterBatch, GoesOnBehindTheWrapAndEndsWhereTheRingIsFull) {
+  const std::string text(160, 'x');  // 192 bytes with its header: five and 64 bytes of padding
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(send(text));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(take(), text);
+  const std::vector<std::string> texts = {"a" + text, "b" + text, "c" + text, "d" + text, "e"};
+  // 256 bytes to the wrap: "a"; then "b" and "c", up to what is not taken.
+  EXPECT_EQ(write_batch(texts), 3u);
+  std::uint64_t position = writer_.batch_begin();
+  for (unsigned i = 0; i < 3; ++i) {
+    const auto message = writer_.next_in_batch(position);
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(message.data()), message.size()), texts[i]);
+  }
+  EXPECT_EQ(writer_.next_in_batch(position).data(), nullptr);
+  writer_.commit_batch(3);
+  writer_.publish();
+  EXPECT_EQ(take(), text);
+  for (unsigned i = 0; i < 3; ++i) EXPECT_EQ(take(), texts[i]);
+  EXPECT_EQ(take(), "-");
+}
+
+TEST_F(SendWriterBatch, GoesRoundAndRound) {
+  for (unsigned i = 0; i < 1000; ++i) {
+    const std::vector<std::string> texts = {
+        std::string(i * 7 % 300, 'a'), std::string(i * 5 % 200, 'b'), std::string(i % 90, 'c')};
+    unsigned written = write_batch(texts);
+    if (written == 0) {
+      EXPECT_EQ(take(), "-");
+      written = write_batch(texts);
+    }
+    ASSERT_GT(written, 0u) << i;
+    const unsigned committed = i % written + 1;
+    writer_.commit_batch(committed);
+    writer_.publish();
+    for (unsigned n = 0; n < committed; ++n) ASSERT_EQ(take(), texts[n]) << i;
+    ASSERT_EQ(take(), "-") << i;
+  }
+}
+
 TEST_F(SendWriterTest, AFullRingTellsWhereThereIsRoom) {
   const std::string text(96, 'x');  // 128 bytes with its header
   for (std::uint64_t i = 0; i < kRing / 128; ++i) EXPECT_TRUE(send(text));
