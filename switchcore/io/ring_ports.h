@@ -127,6 +127,7 @@ class RingPorts final : private PollHandler, private RingPortHost {
   std::vector<RingPort*> hot_;
   std::size_t first_ = 0;  ///< who is looked at first in this round
   std::vector<RingPort*> to_wake_;
+  bool wakes_put_off_ = false;  ///< in the last round
   Spinning spinning_;
   TimeNs look_for_room_at_ = 0;  ///< 0: nobody waits for room
   TimeNs look_after_ = 0;        ///< the last time that this took; 0: there was room since
