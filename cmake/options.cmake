@@ -60,3 +60,12 @@ function(ipn_layer target)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE ipn_options)
 endfunction()
+
+# Sources of a test program are compiled some at a time: they include the same headers,
+# which take longer than the tests in them. Not in the presets dev and clang, where every
+# source stands for itself.
+option(IPN_JOIN_TEST_SOURCES "Compile several test sources at once" OFF)
+function(ipn_join_sources target)
+  set_target_properties(${target} PROPERTIES
+    UNITY_BUILD ${IPN_JOIN_TEST_SOURCES} UNITY_BUILD_BATCH_SIZE 6)
+endfunction()

@@ -13,7 +13,7 @@
 namespace ipn::library_tests {
 namespace {
 
-bool has(const std::string& text, const std::string& part) {
+bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
@@ -36,7 +36,7 @@ TEST(Door, TheEnvironmentHasToMakeSense) {
   const Node node;
   ASSERT_EQ(ipn_bind(node, new_name().c_str(), IPN_BROADCAST), 0) << explain(node);
   EXPECT_EQ(ipn_connect(node, nullptr, IPN_ANY, 0), -EINVAL);
-  EXPECT_TRUE(has(explain(node), "IPN_FASTPATH has another value than 0, 1 or require"))
+  EXPECT_TRUE(contains(explain(node), "IPN_FASTPATH has another value than 0, 1 or require"))
       << explain(node);
   EXPECT_EQ(info_of(node).port, IPN_PORT_ANY) << "nothing was done";
 }
@@ -47,9 +47,9 @@ TEST(Door, TheEnvironmentTurnsSharedMemoryOff) {
   EXPECT_NE(info_of(node).door, unsigned{IPN_DOOR_FAST});
   EXPECT_STREQ(info_of(node).door_reason, "IPN_FASTPATH is 0");
   EXPECT_EQ(ipn_setdoor(node, IPN_DOOR_FAST), -EOPNOTSUPP);
-  EXPECT_TRUE(has(explain(node),
-                  "changing door: messages cannot go through shared memory: "
-                  "IPN_FASTPATH is 0"))
+  EXPECT_TRUE(contains(explain(node),
+                       "changing door: messages cannot go through shared memory: "
+                       "IPN_FASTPATH is 0"))
       << explain(node);
   EXPECT_EQ(ipn_setdoor(node, IPN_DOOR_DEVICE), 0) << explain(node);
 }
@@ -93,9 +93,9 @@ TEST(Reconnecting, TellsWhyItFails) {
   ASSERT_EQ(ipn_connect(guest, net.c_str(), IPN_ANY, 0), 0) << explain(guest);
   end_network_of(owner);
   EXPECT_EQ(ipn_reconnect(guest, 0), -ENOENT) << "nobody has made it again";
-  EXPECT_TRUE(has(explain(guest), "connecting")) << explain(guest);
+  EXPECT_TRUE(contains(explain(guest), "connecting")) << explain(guest);
   EXPECT_EQ(ipn_reconnect(guest, 30), -ETIMEDOUT);
-  EXPECT_TRUE(has(explain(guest), "reconnecting")) << explain(guest);
+  EXPECT_TRUE(contains(explain(guest), "reconnecting")) << explain(guest);
   Call call([&guest] { return ipn_reconnect(guest, -1); });
   const Node maker = member(net);
   EXPECT_EQ(call.result(), 0);
@@ -417,7 +417,7 @@ TEST(FastFork, TheNodeStaysWithTheParent) {
     for (const ssize_t result : results) {
       if (result != -ESTALE) return false;
     }
-    return has(explain(a), "belongs to the parent") && ipn_close(a) == 0;
+    return contains(explain(a), "belongs to the parent") && ipn_close(a) == 0;
   }));
   send(a, "still");
   EXPECT_EQ(receive(b), "still");

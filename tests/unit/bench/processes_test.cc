@@ -12,16 +12,16 @@ namespace ipn_bench {
 namespace {
 
 /// A process that does nothing until it is destroyed.
-class Sleeper {
+class SleepingChild {
  public:
-  Sleeper() : pid_(fork()) {
+  SleepingChild() : pid_(fork()) {
     if (pid_ == 0) {
       for (;;) pause();
     }
   }
-  Sleeper(const Sleeper&) = delete;
-  Sleeper& operator=(const Sleeper&) = delete;
-  ~Sleeper() { end(); }
+  SleepingChild(const SleepingChild&) = delete;
+  SleepingChild& operator=(const SleepingChild&) = delete;
+  ~SleepingChild() { end(); }
   pid_t pid() const { return pid_; }
   void end() {
     if (pid_ <= 0) return;
@@ -72,7 +72,7 @@ TEST(MachineCpuTime, IsThere) {
 }
 
 TEST(FamilyOf, BeginsWithTheRootAndHasItsChildren) {
-  const Sleeper child;
+  const SleepingChild child;
   const auto family = family_of(getpid());
   EXPECT_EQ(family.front(), getpid());
   EXPECT_EQ(std::count(family.begin(), family.end(), child.pid()), 1);
@@ -80,7 +80,7 @@ TEST(FamilyOf, BeginsWithTheRootAndHasItsChildren) {
 }
 
 TEST(CpuTime, AddsUpProcesses) {
-  const Sleeper child;
+  const SleepingChild child;
   const auto before = cpu_time({getpid()});
   const auto both = cpu_time({getpid(), child.pid()});
   ASSERT_TRUE(before && both);
@@ -88,7 +88,7 @@ TEST(CpuTime, AddsUpProcesses) {
 }
 
 TEST(CpuTime, IsNotKnownOfAProcessThatIsGone) {
-  Sleeper child;
+  SleepingChild child;
   const pid_t pid = child.pid();
   EXPECT_TRUE(cpu_time({pid}));
   child.end();
@@ -99,7 +99,7 @@ TEST(Pinning, KeepsAllProcessesOnOneCpuUntilItEnds) {
   const auto usable = usable_cpus();
   ASSERT_FALSE(usable.empty());
   const cpu_set_t before = cpus_of(0);
-  const Sleeper child;
+  const SleepingChild child;
   {
     const auto pinning = Pinning::pin({getpid(), child.pid()}, usable.back());
     ASSERT_TRUE(pinning) << pinning.error().text;

@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::uint64_t kSendRing = 4096;
 constexpr std::uint64_t kLogRing = 8192;
-constexpr std::uint64_t kMessages = 200'000;
-constexpr std::uint64_t kFirst = 1;
+constexpr std::uint64_t kPipelined = 200'000;
+constexpr std::uint64_t kFirstSeq = 1;
 constexpr std::uint64_t kSender = 9;
 
 using Words = std::vector<std::uint64_t>;
@@ -54,7 +54,7 @@ class Pipeline : public testing::TestWithParam<bool> {
 
   void send_all() {
     SendWriter writer(sender_.control, sender_.status, std::as_writable_bytes(std::span(ring_)));
-    for (std::uint64_t n = kFirst; n < kFirst + kMessages; ++n) {
+    for (std::uint64_t n = kFirstSeq; n < kFirstSeq + kPipelined; ++n) {
       std::span<std::byte> room;
       const auto length = static_cast<std::uint32_t>(length_of(n));
       while ((room = writer.reserve(length)).data() == nullptr) {
@@ -71,10 +71,10 @@ class Pipeline : public testing::TestWithParam<bool> {
   /// The daemon: as many as there are and there is room for, then publishes.
   void move_all() {
     SendReader reader(sender_.control, sender_.status, std::as_bytes(std::span(ring_)));
-    LogWriter writer(log_bytes(), 1, kFirst);
+    LogWriter writer(log_bytes(), 1, kFirstSeq);
     started_ = true;
-    std::uint64_t next = kFirst;
-    while (next < kFirst + kMessages) {
+    std::uint64_t next = kFirstSeq;
+    while (next < kFirstSeq + kPipelined) {
       if (!reader.refresh()) std::this_thread::yield();
       CommittedMessage message;
       while (reader.front(message)) {
@@ -114,12 +114,13 @@ class Pipeline : public testing::TestWithParam<bool> {
   /// Everything that comes, in order; or what is missing is counted.
   void read_all(Pages& pages, unsigned publish_every) {
     while (!started_) std::this_thread::yield();
-    LogReader reader(pages.control, pages.status, log_bytes(), kSender + 1, overwrites(), kFirst);
+    LogReader reader(pages.control, pages.status, log_bytes(), kSender + 1, overwrites(),
+                     kFirstSeq);
     LogReader::Cursor at{};
-    at.seq = kFirst;
+    at.seq = kFirstSeq;
     std::vector<std::byte> bytes;
     ipn_log_record record{};
-    for (unsigned unpublished = 0; at.seq < kFirst + kMessages;) {
+    for (unsigned unpublished = 0; at.seq < kFirstSeq + kPipelined;) {
       const LogReader::Found found = reader.find(at, record);
       if (found != LogReader::Found::kMessage || ++unpublished == publish_every) {
         reader.publish(at);
@@ -137,7 +138,7 @@ class Pipeline : public testing::TestWithParam<bool> {
       LogReader::pass(at, record);
     }
     reader.publish(at);
-    EXPECT_EQ(at.msgs + at.lost, kMessages);
+    EXPECT_EQ(at.msgs + at.lost, kPipelined);
     EXPECT_EQ(at.own, 0u);
     EXPECT_TRUE(overwrites() || at.lost == 0) << at.lost;
   }
@@ -161,7 +162,7 @@ INSTANTIATE_TEST_SUITE_P(Logs, Pipeline, testing::Bool(), [](const auto& instanc
 });
 
 TEST_P(Pipeline, CarriesWholeMessagesInOrder) {
-  for (Pages& reader : readers_) reader.control.read_seq = kFirst;
+  for (Pages& reader : readers_) reader.control.read_seq = kFirstSeq;
   std::thread daemon([this] { move_all(); });
   std::thread first([this] { read_all(readers_[0], 1); });
   std::thread second([this] { read_all(readers_[1], 17); });

@@ -238,7 +238,7 @@ TEST_F(SendWriterTest, RingsOnceForEachWish) {
 }
 
 /// What message n is: its length and its bytes follow from n.
-std::string message_of(std::uint64_t n) {
+std::string numbered_text(std::uint64_t n) {
   return std::string(n * 37 % 331, static_cast<char>(n % 251));
 }
 
@@ -249,7 +249,7 @@ TEST_F(SendWriterTest, TwoThreadsPassWholeMessages) {
       if (!reader_.refresh()) std::this_thread::yield();
       CommittedMessage message;
       while (reader_.front(message)) {
-        const std::string expected = message_of(n);
+        const std::string expected = numbered_text(n);
         ASSERT_EQ(message.len, expected.size()) << n;
         ASSERT_EQ(std::memcmp(message.data, expected.data(), expected.size()), 0) << n;
         reader_.pop();
@@ -260,7 +260,7 @@ TEST_F(SendWriterTest, TwoThreadsPassWholeMessages) {
     }
   });
   for (std::uint64_t n = 0; n < kMessages; ++n) {
-    while (!write(message_of(n))) {
+    while (!write(numbered_text(n))) {
       writer_.publish();
       std::this_thread::yield();
     }
