@@ -53,6 +53,7 @@ void SendRun::send(const Outgoing& message, SendOutcome& outcome) {
     outcome.seq = put(payload);
     return;
   }
+  room_ = {};  // it may find room by itself, and use it up
   core_.refused_node_ = nullptr;
   network_->carry_out(node_, meta, message.payload, verdict, nullptr, core_.refusal_, outcome);
   if (outcome.kind == SendOutcome::Kind::kWouldBlock) core_.refused_node_ = &node_;

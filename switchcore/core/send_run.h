@@ -34,7 +34,7 @@ class SendRun {
   }
   /// As Switch::send(); `outcome` is a new one.
   void send(const Outgoing& message, SendOutcome& outcome);
-  /// Counts, and wakes who waits. Nothing is left to do after kWouldBlock.
+  /// Counts, and wakes who waits; the end does so, too.
   void finish();
 
  private:

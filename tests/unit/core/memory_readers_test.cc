@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Nodes that read their log by themselves: the core sees their claims only.
+#include <array>
 #include <gtest/gtest.h>
 
+#include "switchcore/core/send_run.h"
 #include "tests/unit/core/core_fixture.h"
 
 namespace ipn::test {
@@ -11,7 +13,14 @@ namespace {
 class Reader final : public Attachment {
  public:
   std::uint64_t read_seq() const override { return claim.read_seq; }
-  ReaderClaims claims() const override { return claim; }
+  ReaderClaims claims() const override {
+    // It reads on between two looks at it.
+    if (looks_until_news > 0 && --looks_until_news == 0) {
+      claim.read_seq += news;
+      claim.msgs += news;
+    }
+    return claim;
+  }
   void on_published(std::uint64_t head_seq) override { published = head_seq; }
   void set_wake_at(std::uint64_t seq) override { wake_at = seq; }
   bool on_epoch(const LogPlace& place) override {
@@ -27,7 +36,9 @@ class Reader final : public Attachment {
   void on_send_stopped(int error) override { send_error = error; }
   void on_mtu(std::uint32_t) override {}
 
-  ReaderClaims claim;
+  mutable ReaderClaims claim;
+  mutable unsigned looks_until_news = 0;
+  std::uint64_t news = 0;
   std::uint64_t published = 0, wake_at = 0, own_evicted = 0;
   std::vector<std::uint64_t> epochs;
   bool takes_epochs = true, ended = false, stopped = false, moved = false;
@@ -104,6 +115,33 @@ TEST_P(MemoryReaders, LetSendersGoWhoeverLooksFirst) {
   world.core.readiness(**sender);
   look();
   EXPECT_EQ(sender->done.size(), 1u);
+}
+
+// Messages in a row: one finds room that was not there when it was looked for just before. What
+// was known of the rest of the log is not true any more.
+TEST_P(MemoryReaders, MakeRoomBetweenTwoLooks) {
+  if (!is_shared()) return;                        // a run is nothing special there
+  constexpr std::array<std::byte, 32> kSmall{};    // 64 bytes of a log
+  constexpr std::array<std::byte, 3008> kLarge{};  // 3040
+  NetworkConfig config = lossless("net");
+  config.mtu = 60'000;
+  make(config, 60'000);
+  attach(*member, reader);
+  SendRun run(world.core, **sender);
+  std::uint64_t all = 0;
+  while (run.send_plain(kSmall)) ++all;
+  claim(reader, all);
+  for (std::uint64_t i = 0; i + 1 < all; ++i) ASSERT_TRUE(run.send_plain(kSmall));
+  // 64 bytes are left, which will be padding, and 3072 come at the third look.
+  reader.news = 48;
+  reader.looks_until_news = 3;
+  ASSERT_FALSE(run.send_plain(kLarge));
+  SendOutcome outcome;
+  run.send({{kLarge, {}}}, outcome);
+  ASSERT_EQ(outcome.kind, SendOutcome::Kind::kSent);
+  EXPECT_FALSE(run.send_plain(kSmall)) << "32 bytes are left";
+  run.finish();
+  EXPECT_EQ(world.core.view(**member).queue, all - 1 - 48 + 1);
 }
 
 TEST_P(MemoryReaders, RingWhenHalfIsRead) {
