@@ -59,24 +59,31 @@ Result<void> Network::set_overflow(Node& node, std::uint32_t overflow, Uid payer
   return {};
 }
 
-/// What it has not read goes with it, as far as there is room. Numbers ascend for the
-/// program, which takes smaller ones for what it has read.
+/// What it has not read goes with it, as far as there is room, under the numbers that it has:
+/// the program throws away what it has read meanwhile. Those of the new log are all higher.
 Result<void> Network::move_to_own_log(Node& node, std::uint32_t overflow, Uid payer) {
   auto storage = make_charged_storage(payer, log_bytes(), log_charge());
   if (!storage) return storage.error();
   detach_receive(node, true);
-  std::vector<std::pair<LogEntry, std::vector<std::byte>>> unread;
+  struct Unread {
+    std::uint64_t seq;
+    LogEntry entry;
+    std::vector<std::byte> payload;
+  };
+  std::vector<Unread> unread;
   while (shared_->is_readable(node)) {
     const Incoming message = shared_->peek(node);
     LogEntry entry = shared_->log().entry(message.seq);
     entry.lost = 0;
-    unread.emplace_back(entry, std::vector(message.payload.begin(), message.payload.end()));
+    unread.push_back({message.seq, entry, {message.payload.begin(), message.payload.end()}});
     shared_->consume(node);
   }
   shared_->leave(node);
   add_own_log(node, std::move(*storage), payer, shared_->log().head_seq());
   node.overflow_ = overflow;
-  for (const auto& [entry, payload] : unread) append_own(node, entry, {payload, {}}, false);
+  for (const auto& [seq, entry, payload] : unread) {
+    if (append_own(node, entry, {payload, {}}, false)) node.own_log_->keep_number(seq);
+  }
   made_room();
   return {};
 }

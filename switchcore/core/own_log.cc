@@ -11,7 +11,10 @@ namespace ipn {
 
 OwnLog::OwnLog(Node& reader, std::unique_ptr<LogStorage> storage, std::uint32_t pool,
                std::uint64_t first_seq, List<Node, FaultyTag>& faulty)
-    : node_(reader), log_(std::move(storage), pool, first_seq), faulty_(faulty) {
+    : node_(reader),
+      log_(std::move(storage), pool, first_seq),
+      first_seq_(first_seq),
+      faulty_(faulty) {
   node_.cursor_ = log_.head_seq();
 }
 
@@ -48,7 +51,7 @@ std::uint64_t OwnLog::queue() {
 Incoming OwnLog::peek() {
   const LogEntry entry = log_.entry(node_.cursor_);
   return {log_.payload(node_.cursor_),
-          node_.cursor_,
+          number_of(node_.cursor_),
           entry.lost + node_.lost_,
           entry.source,
           entry.port,

@@ -35,6 +35,9 @@ class OwnLog {
   std::uint64_t append(const LogEntry& entry, const ring::Pieces& payload);
   /// A message is lost, because it did not fit or for another one's sake.
   void lose() { ++lost_; }
+  /// The message that was appended last, as each one before it, had another number in the log
+  /// from which its reader was moved here, and goes by that: the reader may have read it there.
+  void keep_number(std::uint64_t seq) { moved_.push_back(seq); }
   std::span<const std::byte> payload(std::uint64_t seq) const { return log_.payload(seq); }
 
   bool is_readable();
@@ -61,9 +64,15 @@ class OwnLog {
 
  private:
   void overwrite();
+  std::uint64_t number_of(std::uint64_t seq) const {
+    const std::uint64_t index = seq - first_seq_;
+    return index < moved_.size() ? moved_[index] : seq;
+  }
 
   Node& node_;
   Log log_;
+  const std::uint64_t first_seq_;
+  std::vector<std::uint64_t> moved_;  ///< numbers of the first messages in another log
   List<Node, FaultyTag>& faulty_;
   std::vector<Node*> memory_reader_;  ///< the node, while it is one
   std::uint64_t lost_ = 0;            ///< since the last append

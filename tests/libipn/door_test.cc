@@ -2,11 +2,14 @@
 //
 // The way of messages: the environment, changing doors in the middle of traffic,
 // fork. Suites named Fast... need shared memory and run with IPN_FASTPATH=require.
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <vector>
 
 #include "tests/libipn/support.h"
 
@@ -284,6 +287,72 @@ TEST(FastSwitching, TheDaemonMovesAReaderAndTheLibraryGoesOnThere) {
   }));
   send(a, "6");
   EXPECT_EQ(receive(b), "6");
+}
+
+/// A policy of its own for what overflows: that node is moved to a log of its own.
+int drop_newest(ipn_node* caller, std::uint64_t node) {
+  ipn_nodecfg config{};
+  config.size = sizeof config;
+  config.flags = IPN_NODECFG_OVERFLOW;
+  config.node = node;
+  config.overflow = IPN_OVERFLOW_DROP_NEWEST;
+  return ipn_ioctl(caller, IPN_IOC_NODE_SET, &config);
+}
+
+TEST(FastSwitching, ANodeThatGetsALogOfItsOwnReceivesNothingTwice) {
+  for (const bool lossless : {true, false}) {
+    const std::string net = new_name();
+    const Node a = lossless ? lossless_member(net, 64) : member(net), b = member(net);
+    for (unsigned i = 0; i < 6; ++i) send(a, std::to_string(i));
+    drained(a);
+    EXPECT_EQ(receive(b), "0");
+    ipn_view views[3];
+    ASSERT_EQ(ipn_peekmany(b, views, 3, 0), 3) << explain(b);
+    ASSERT_EQ(drop_newest(b, 0), 0) << explain(b);
+    send(a, "6");
+    drained(a);
+    EXPECT_EQ(std::string(static_cast<const char*>(views[2].data), views[2].len), "3");
+    ASSERT_EQ(ipn_release(b, 3), 0) << explain(b);
+    for (unsigned i = 4; i < 7; ++i) EXPECT_EQ(receive(b), std::to_string(i)) << lossless;
+    char text[4];
+    EXPECT_EQ(ipn_recv(b, text, sizeof text, IPN_MSG_DONTWAIT), -EAGAIN);
+  }
+}
+
+TEST(FastSwitching, ANodeThatGetsALogOfItsOwnWhileItReceivesReceivesNothingTwice) {
+  constexpr std::uint64_t kMessages = 3000;
+  constexpr unsigned kRounds = 30;
+  for (unsigned round = 0; round < kRounds; ++round) {
+    const std::string net = new_name();
+    const Node a = lossless_member(net, 512), b = member(net);
+    const std::uint64_t receiver = info_of(b).node;
+    std::atomic<bool> is_over{false};
+    Call call([&] {
+      for (std::uint64_t i = 0; i < kMessages || !is_over; ++i) {
+        const std::uint64_t number = std::min(i, kMessages);  // the last one until it came
+        if (ipn_send(a, &number, sizeof number, 0) < 0) return -1;
+        if (i == 1000 + 20 * round && drop_newest(a, receiver) != 0) return -1;
+      }
+      return 0;
+    });
+    std::vector<std::uint64_t> numbers(100);
+    std::vector<ipn_buf> bufs;
+    for (auto& number : numbers) bufs.push_back({&number, sizeof number, 0, nullptr});
+    for (std::uint64_t next = 0; next < kMessages;) {
+      const int got = ipn_recvmany(b, bufs.data(), 100, 0);
+      ASSERT_GT(got, 0) << explain(b);
+      for (int i = 0; i < got && next <= kMessages; ++i) {
+        const std::uint64_t number = numbers[static_cast<unsigned>(i)];
+        ASSERT_GE(number, next) << "again, in round " << round;
+        if (number <= 1000) {
+          ASSERT_EQ(number, next) << "later ones may be lost, which is what it asked for";
+        }
+        next = number + 1;
+      }
+    }
+    is_over = true;
+    EXPECT_EQ(call.result(), 0) << explain(a);
+  }
 }
 
 // Epochs --------------------------------------------------------------------------

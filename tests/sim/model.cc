@@ -308,7 +308,11 @@ int Model::move_to_own_log(ModelNode& node, std::uint32_t overflow) {
   node.overflow = overflow;
   node.held_up_since = 0;
   node.room = Room(network.ring(), network.config.pool);
-  for (const Unread& message : unread) append_own(node, message.message, message.source);
+  for (const Unread& message : unread) {
+    if (append_own(node, message.message, message.source)) {
+      node.unread.back().moved_number = message.number;
+    }
+  }
   node.front_since = now;
   network.front_since = now;
   release(network);

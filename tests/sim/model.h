@@ -81,10 +81,14 @@ struct ModelNetwork;
 struct Unread {
   Message message;
   std::uint64_t source = 0;  ///< id of the node
-  std::uint64_t number = 0;  ///< what the receiver is told
+  std::uint64_t number = 0;  ///< in its log
   std::uint64_t lost = 0;    ///< before this one
   int epoch = 0;             ///< of the log in which it lies
   bool is_past = false;      ///< overwritten for all but who has the old epoch in memory
+  /// In the log from which it was moved here; 0: it was not. The receiver is told this one.
+  std::uint64_t moved_number = 0;
+
+  std::uint64_t told() const { return moved_number != 0 ? moved_number : number; }
 };
 
 struct ModelNode {

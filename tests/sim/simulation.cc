@@ -489,7 +489,7 @@ void Simulation::compare_incoming(const Client& client, const Incoming& incoming
   same(incoming.payload.size(), unread.message.len, "length");
   same(checksum_of(incoming.payload), unread.message.checksum, "checksum");
   same(incoming.source.value, unread.source, "source");
-  same(incoming.seq, unread.number, "number");
+  same(incoming.seq, unread.told(), "number");
   same(incoming.lost, node.lost + unread.lost, "lost before a message");
   coverage_.lost += incoming.lost;
 }
