@@ -120,7 +120,7 @@ int ipn_completions(struct ipn_node* node, struct ipn_completion* done, unsigned
   if ((flags & ~IPN_MSG_DONTWAIT) != 0) {
     return fail(*node, Call::kComplete, EINVAL, Why::kUnknownFlag);
   }
-  const Turn turn(node->sending);
+  const SendTurn turn(*node);
   if (!turn.taken()) return fail(*node, Call::kComplete, EBUSY, Why::kSenderBusy);
   if (n == 0) return 0;
   return collect(*node, done, n, (flags & IPN_MSG_DONTWAIT) == 0 && !is_nonblocking(*node));

@@ -154,7 +154,8 @@ int ipn_setdoor(struct ipn_node* node, unsigned door) {
   if (door != IPN_DOOR_FAST && door != IPN_DOOR_DEVICE) {
     return fail(*node, Call::kSetDoor, EINVAL, Why::kDoor);
   }
-  const Turn sending(node->sending), receiving(node->receiving);
+  const SendTurn sending(*node);
+  const Turn receiving(node->receiving);
   if (!sending.taken()) return fail(*node, Call::kSetDoor, EBUSY, Why::kSenderBusy);
   if (!receiving.taken()) return fail(*node, Call::kSetDoor, EBUSY, Why::kReceiverBusy);
   if (!is_connected(*node)) return fail(*node, Call::kSetDoor, ENOTCONN, Why::kErrno);

@@ -167,8 +167,9 @@ int ipn_shutdown(struct ipn_node* node, unsigned how) {
   if (node == nullptr) return -EINVAL;
   if (is_stale(*node)) return fail_stale(*node, Call::kShutdown);
   if (how != IPN_SHUT_RD) {
-    // What was committed goes first. Who is just sending does that by itself.
-    const libipn::Turn turn(node->sending);
+    // What was committed goes first. Who is just sending does that by itself, and who comes
+    // to send meanwhile waits.
+    const libipn::Turn turn(node->sending, libipn::kLibraryInside);
     const bool attached = turn.taken() && node->fast != nullptr && node->fast->sends;
     if (attached) libipn::fast_publish(*node, *node->fast);
   }

@@ -131,12 +131,19 @@ struct Wishes {
   char name[IPN_NAME_MAX + 1] = {};
 };
 
+/// Something that no other thread that lives has got.
+inline const void* this_thread() {
+  [[gnu::tls_model("initial-exec")]] static thread_local char mark;
+  return &mark;
+}
+
 /// What is being written by the caller, between reserve and commit.
 struct Reservation {
   void* data = nullptr;     // of the first message
   std::uint32_t size = 0;   // of the first message
   std::uint32_t batch = 0;  // messages of ipn_reservemany(); 0: one of ipn_reserve()
   bool in_ring = false;
+  const void* owner = nullptr;  // the thread
 };
 
 }  // namespace libipn
@@ -279,12 +286,6 @@ class NoCancel {
 /// a call of the other side: the program's own thread waits a little for it.
 inline constexpr std::uint32_t kLibraryInside = 0x80000000u;
 
-/// Left in the sender's turn by ipn_reserve() and ipn_commit(): nobody is inside, and
-/// they may go in again without an atomic operation each, for the price that they do
-/// not notice each other in two threads. All others have to take the turn; the
-/// library, for which the program's thread would have to wait, does not take it.
-inline constexpr std::uint32_t kInPlace = 0x40000000u;
-
 /// Waits until the library is out.
 void let_library_out(std::atomic<std::uint32_t>& inside);
 
@@ -294,33 +295,41 @@ class Turn {
   explicit Turn(std::atomic<std::uint32_t>& inside, std::uint32_t who = 0) : inside_(inside) {
     const std::uint32_t forks_now = fork_count();
     std::uint32_t seen = inside.load(std::memory_order_relaxed);
-    if (seen == (forks_now | kLibraryInside) && who == 0) {
-      let_library_out(inside);
-      seen = inside.load(std::memory_order_relaxed);
+    for (;;) {
+      if (seen == (forks_now | kLibraryInside) && who == 0) {
+        let_library_out(inside);
+        seen = inside.load(std::memory_order_relaxed);
+        continue;
+      }
+      if ((seen & ~kLibraryInside) == forks_now) return;
+      taken_ = inside.compare_exchange_strong(seen, forks_now | who, std::memory_order_acquire);
+      if (taken_) return;
     }
-    const bool free = (seen & ~(kLibraryInside | kInPlace)) != forks_now ||
-                      (seen == (forks_now | kInPlace) && who != kLibraryInside);
-    taken_ =
-        free && inside.compare_exchange_strong(seen, forks_now | who, std::memory_order_acquire);
   }
   ~Turn() {
-    if (taken_) inside_.store(after_, std::memory_order_release);
+    if (taken_) inside_.store(0, std::memory_order_release);
   }
-  /// At the end nobody is inside, and kInPlace says so.
-  void leave_in_place() { after_ = fork_count() | kInPlace; }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
   bool taken() const { return taken_; }
 
  private:
   std::atomic<std::uint32_t>& inside_;
-  std::uint32_t after_ = 0;
   bool taken_ = false;
 };
 
-/// Nobody is inside of this turn, which belongs to sending in place.
-inline bool is_in_place(const std::atomic<std::uint32_t>& inside) {
-  return inside.load(std::memory_order_acquire) == (fork_count() | kInPlace);
-}
+/// The sender's turn, which a thread keeps between reserve and commit.
+class SendTurn {
+ public:
+  explicit SendTurn(ipn_node& node) : turn_(node.sending), taken_(turn_.taken()) {
+    const Reservation& made = node.reservation;
+    if (taken_ && made.data != nullptr && made.owner != this_thread()) taken_ = false;
+  }
+  bool taken() const { return taken_; }
+
+ private:
+  const Turn turn_;
+  bool taken_;
+};
 
 }  // namespace libipn

@@ -94,12 +94,12 @@ int reserve(ipn_node& node, std::size_t len, bool wait, Reservation& made) {
   if (is_fast(node)) {
     std::byte* room = nullptr;
     const long error = fast_reserve(node, *node.fast, Call::kReserve, len, wait, room);
-    if (error == 0) made = {room, size, 0, true};
+    if (error == 0) made = {room, size, 0, true, this_thread()};
     if (error != kUseDevice) return static_cast<int>(error);
   }
   if (node.send_buffer == nullptr) node.send_buffer = std::malloc(IPN_MSG_MAX);
   if (node.send_buffer == nullptr) return fail(node, Call::kReserve, ENOMEM, Why::kErrno);
-  made = {node.send_buffer, size, 0, false};
+  made = {node.send_buffer, size, 0, false, this_thread()};
   return 0;
 }
 
@@ -121,18 +121,6 @@ int reserve_many(ipn_node& node, ipn_buf* bufs, unsigned n, bool wait) {
     bufs[made.batch].data = room;
   }
   return static_cast<int>(made.batch);
-}
-
-/// What ipn_reserve() mostly does: room in the ring, without any wait.
-bool reserve_in_place(ipn_node& node, std::size_t len, void** buf) {
-  if (!is_in_place(node.sending) || !is_fast(node)) return false;
-  Fast& fast = *node.fast;
-  if (len > ring::load_word(fast.page->mtu, std::memory_order_relaxed)) return false;
-  if (fast.send_state() != IPN_RING_OPEN || !fast.writer.can_hold(len)) return false;
-  const auto size = static_cast<std::uint32_t>(len);
-  *buf = fast.writer.reserve(size).data();
-  node.reservation = {*buf, size, 0, true};
-  return *buf != nullptr;
 }
 
 /// The ring is open, and the message lies in it.
@@ -195,7 +183,7 @@ int commit_many(ipn_node& node, unsigned n, bool more, bool wait) {
 
 using libipn::Call;
 using libipn::fail;
-using libipn::Turn;
+using libipn::SendTurn;
 using libipn::Why;
 
 ssize_t ipn_send(struct ipn_node* node, const void* buf, size_t len, unsigned flags) {
@@ -209,7 +197,7 @@ ssize_t ipn_sendmsg(struct ipn_node* node, const struct ipn_msg* hdr, const void
   if ((flags & ~IPN_MSG_DONTWAIT) != 0) {
     return fail(*node, Call::kSend, EINVAL, Why::kUnknownFlag);
   }
-  const Turn turn(node->sending);
+  const SendTurn turn(*node);
   if (!turn.taken()) return fail(*node, Call::kSend, EBUSY, Why::kSenderBusy);
   node->reservation = {};
   libipn::Outgoing message{buf, len};
@@ -228,7 +216,7 @@ int ipn_sendmany(struct ipn_node* node, const struct ipn_buf* bufs, unsigned n, 
   if ((flags & ~IPN_MSG_DONTWAIT) != 0) {
     return fail(*node, Call::kSend, EINVAL, Why::kUnknownFlag);
   }
-  const Turn turn(node->sending);
+  const SendTurn turn(*node);
   if (!turn.taken()) return fail(*node, Call::kSend, EBUSY, Why::kSenderBusy);
   node->reservation = {};
   return libipn::send_many(*node, bufs, n, libipn::may_wait(*node, flags));
@@ -241,10 +229,8 @@ int ipn_reserve(struct ipn_node* node, size_t len, void** buf, unsigned flags) {
   if ((flags & ~IPN_MSG_DONTWAIT) != 0) {
     return fail(*node, Call::kReserve, EINVAL, Why::kUnknownFlag);
   }
-  if (libipn::reserve_in_place(*node, len, buf)) return 0;
-  Turn turn(node->sending);
+  const SendTurn turn(*node);
   if (!turn.taken()) return fail(*node, Call::kReserve, EBUSY, Why::kSenderBusy);
-  turn.leave_in_place();
   node->reservation = {};
   const int error = libipn::reserve(*node, len, libipn::may_wait(*node, flags), node->reservation);
   *buf = node->reservation.data;
@@ -259,14 +245,9 @@ ssize_t ipn_commit(struct ipn_node* node, size_t len, unsigned flags) {
   }
   const bool more = (flags & IPN_MORE) != 0;
   const auto size = static_cast<std::uint32_t>(len);
-  const libipn::Reservation& reserved = node->reservation;
-  if (libipn::is_in_place(node->sending) && reserved.in_ring && reserved.batch == 0 &&
-      len <= reserved.size && node->fast->send_state() == IPN_RING_OPEN) {
-    return libipn::commit_in_ring(*node, size, more);
-  }
-  Turn turn(node->sending);
+  const SendTurn turn(*node);
   if (!turn.taken()) return fail(*node, Call::kCommit, EBUSY, Why::kSenderBusy);
-  turn.leave_in_place();
+  const libipn::Reservation& reserved = node->reservation;
   if (reserved.data == nullptr || reserved.batch != 0 || len > reserved.size) {
     return fail(*node, Call::kCommit, EINVAL, Why::kReservation);
   }
@@ -281,9 +262,8 @@ int ipn_reservemany(struct ipn_node* node, struct ipn_buf* bufs, unsigned n, uns
   if ((flags & ~IPN_MSG_DONTWAIT) != 0) {
     return fail(*node, Call::kReserve, EINVAL, Why::kUnknownFlag);
   }
-  Turn turn(node->sending);
+  const SendTurn turn(*node);
   if (!turn.taken()) return fail(*node, Call::kReserve, EBUSY, Why::kSenderBusy);
-  turn.leave_in_place();
   node->reservation = {};
   return n == 0 ? 0 : libipn::reserve_many(*node, bufs, n, libipn::may_wait(*node, flags));
 }
@@ -294,20 +274,22 @@ int ipn_commitmany(struct ipn_node* node, unsigned n, unsigned flags) {
   if ((flags & ~(IPN_MSG_DONTWAIT | IPN_MORE)) != 0) {
     return fail(*node, Call::kCommit, EINVAL, Why::kUnknownFlag);
   }
-  Turn turn(node->sending);
+  const SendTurn turn(*node);
   if (!turn.taken()) return fail(*node, Call::kCommit, EBUSY, Why::kSenderBusy);
-  turn.leave_in_place();
   if (n > node->reservation.batch) {
     return fail(*node, Call::kCommit, EINVAL, Why::kReservation);
   }
-  if (n == 0) return 0;
+  if (n == 0) {
+    node->reservation = {};
+    return 0;
+  }
   return libipn::commit_many(*node, n, (flags & IPN_MORE) != 0, libipn::may_wait(*node, flags));
 }
 
 int ipn_flush(struct ipn_node* node) {
   if (node == nullptr) return -EINVAL;
   if (libipn::is_stale(*node)) return libipn::fail_stale(*node, Call::kFlush);
-  const Turn turn(node->sending);
+  const SendTurn turn(*node);
   if (!turn.taken()) return fail(*node, Call::kFlush, EBUSY, Why::kSenderBusy);
   return libipn::is_fast(*node) ? static_cast<int>(libipn::fast_publish(*node, *node->fast)) : 0;
 }

@@ -84,6 +84,13 @@ TEST(Cxx, MessagesAreWrittenAndReadInPlace) {
   EXPECT_EQ(b.peek_many(views), 1U);
   EXPECT_EQ(views[0].len, 2U);
   b.release_views(1);
+  std::array<ipn_buf, 2> rooms{ipn_buf{nullptr, 1, 0, nullptr}, ipn_buf{nullptr, 1, 0, nullptr}};
+  EXPECT_GE(a.reserve_many(rooms), 1U);
+  *static_cast<char*>(rooms[0].data) = 'm';
+  EXPECT_EQ(a.commit_many(1), 1U);
+  EXPECT_EQ(thrown_by([&] { a.commit_many(1); }).code(), std::errc::invalid_argument);
+  EXPECT_EQ(b.peek_many(views), 1U);
+  b.release_views(1);
   EXPECT_EQ(thrown_by([&] { b.release_views(1); }).code(), std::errc::invalid_argument);
 }
 

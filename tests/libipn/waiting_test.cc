@@ -151,6 +151,63 @@ TEST(Threads, OneReceivesWhileAnotherSends) {
   EXPECT_EQ(call.result(), 6);
 }
 
+TEST(Threads, WhatOneHasReservedNobodyElseSends) {
+  const std::string net = new_name();
+  const Node a = member(net), b = member(net);
+  void* room = nullptr;
+  ipn_buf buf{nullptr, 1, 0, nullptr};
+  for (const bool many : {false, true}) {
+    if (many) {
+      ASSERT_EQ(ipn_reservemany(a, &buf, 1, 0), 1) << explain(a);
+      room = buf.data;
+    } else {
+      ASSERT_EQ(ipn_reserve(a, 1, &room, 0), 0) << explain(a);
+    }
+    *static_cast<char*>(room) = 'r';
+    std::thread other([&] {
+      void* none = nullptr;
+      ipn_completion done;
+      EXPECT_EQ(ipn_send(a, "x", 1, 0), -EBUSY);
+      EXPECT_EQ(ipn_sendmany(a, &buf, 1, 0), -EBUSY);
+      EXPECT_EQ(ipn_reserve(a, 1, &none, 0), -EBUSY);
+      EXPECT_EQ(ipn_commit(a, 1, 0), -EBUSY);
+      EXPECT_EQ(ipn_reservemany(a, &buf, 1, 0), -EBUSY);
+      EXPECT_EQ(ipn_commitmany(a, 1, 0), -EBUSY);
+      EXPECT_EQ(ipn_flush(a), -EBUSY);
+      EXPECT_EQ(ipn_completions(a, &done, 1, 0), -EBUSY);
+      EXPECT_EQ(ipn_setdoor(a, IPN_DOOR_DEVICE), -EBUSY);
+    });
+    other.join();
+    EXPECT_EQ(many ? ipn_commitmany(a, 1, 0) : ipn_commit(a, 1, 0), 1) << explain(a);
+    std::thread([&] { EXPECT_EQ(ipn_send(a, "s", 1, 0), 1) << explain(a); }).join();
+    EXPECT_EQ(receive(b), "r");
+    EXPECT_EQ(receive(b), "s");
+  }
+}
+
+TEST(Threads, AShutdownDoesNotDisturbTheSender) {
+  for (unsigned round = 0; round < 200; ++round) {
+    const std::string net = new_name();
+    const Node a = member(net), b = member(net);
+    std::atomic<unsigned> sent{0};
+    std::thread sender([&] {
+      ssize_t result = 0;
+      while (result >= 0) {
+        void* room = nullptr;
+        result = round % 2 == 0 ? ipn_send(a, "x", 1, 0) : ipn_reserve(a, 1, &room, 0);
+        if (result >= 0 && room != nullptr) result = ipn_commit(a, 1, 0);
+        if (result >= 0) ++sent;
+      }
+      EXPECT_EQ(result, -EPIPE) << explain(a);
+    });
+    while (sent < 1 + 20 * round) std::this_thread::yield();
+    EXPECT_EQ(ipn_shutdown(a, IPN_SHUT_WR), 0) << explain(a);
+    sender.join();
+    char text[4];
+    EXPECT_EQ(ipn_recv(a, text, sizeof text, IPN_MSG_DONTWAIT), -EAGAIN) << "it is not cut off";
+  }
+}
+
 TEST(Threads, OneSendsWhileAnotherReceives) {
   const std::string net = new_name();
   const Node a = lossless_member(net, 1), b = member(net);

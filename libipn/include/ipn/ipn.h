@@ -41,12 +41,13 @@
  * call and keeps no pointer to them.
  *
  * Threads. At any time one thread may send (ipn_send, ipn_sendmsg,
- * ipn_sendmany, ipn_reserve, ipn_commit, ipn_flush, ipn_completions) and one
- * receive (ipn_recv, ipn_recvmsg, ipn_recvmany, ipn_peekmany, ipn_release) on the
- * same node, and they may be different threads each time. A second sender or
- * a second receiver gets -EBUSY at once and nothing happens; only a thread that
- * sends while another one is between ipn_reserve() and ipn_commit() is not always
- * noticed, and must not be. ipn_shutdown, ipn_wait_peers,
+ * ipn_sendmany, ipn_reserve, ipn_commit, ipn_reservemany, ipn_commitmany,
+ * ipn_flush, ipn_completions) and one receive (ipn_recv, ipn_recvmsg,
+ * ipn_recvmany, ipn_peekmany, ipn_release) on the same node, and they may be
+ * different threads each time; only what a thread has reserved it commits itself,
+ * or gives up by ipn_commitmany(node, 0, 0). A second sender or a second receiver
+ * gets -EBUSY at once and nothing happens, also between ipn_reserve() and
+ * ipn_commit() of another thread. ipn_shutdown, ipn_wait_peers,
  * ipn_setopt, ipn_getopt, ipn_fd, ipn_info, ipn_ioctl and ipn_explain may be
  * called by any thread at any time between ipn_open() and ipn_close().
  * ipn_bind and ipn_connect must not overlap another call on the same node
@@ -284,9 +285,9 @@ int ipn_flush(struct ipn_node *node);
  * where in bufs[i].data, and returns how many there are: waits for the first as
  * ipn_reserve() does, then takes what room there is (on the device: one).
  * ipn_commitmany() sends the first n of them in order, each as long as it was
- * reserved, gives up the others and returns n. All become visible together, but for
- * IPN_MORE. Valid as long as a reservation of ipn_reserve(); each of the two takes the
- * place of the other. -EINVAL if fewer are reserved. Fewer than n are returned only
+ * reserved, gives up the others (0: all of them) and returns n. All become visible together, but for
+ * IPN_MORE. Valid as long as a reservation of ipn_reserve(), which each of the two takes the
+ * place of. -EINVAL if fewer are reserved. Fewer than n are returned only
  * if the node was moved to the device meanwhile and that failed after some. */
 int ipn_reservemany(struct ipn_node *node, struct ipn_buf *bufs, unsigned n, unsigned flags);
 int ipn_commitmany(struct ipn_node *node, unsigned n, unsigned flags);

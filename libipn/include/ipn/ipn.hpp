@@ -285,6 +285,18 @@ class Node {
 		require(error);
 		return room;
 	}
+	std::size_t reserve_many(std::span<ipn_buf> messages, unsigned flags = 0) {
+		std::error_code error;
+		const std::size_t reserved = reserve_many(messages, flags, error);
+		require(error);
+		return reserved;
+	}
+	std::size_t commit_many(std::size_t n, unsigned flags = 0) {
+		std::error_code error;
+		const std::size_t committed = commit_many(n, flags, error);
+		require(error);
+		return committed;
+	}
 	void commit(std::size_t length, unsigned flags = 0) {
 		std::error_code error;
 		commit(length, flags, error);
