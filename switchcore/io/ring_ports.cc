@@ -277,8 +277,9 @@ bool RingPorts::run() {
   const std::size_t moved = pass();
   core_.dispatch();
   tell_senders();
-  // There is more: who sleeps is woken once for two rounds, in which it has more to do.
-  wakes_put_off_ = moved >= kRoundBudget && !wakes_put_off_;
+  // There is more: where nobody else can run meanwhile, who sleeps is woken once for two rounds.
+  wakes_put_off_ =
+      moved >= kRoundBudget && !wakes_put_off_ && spinning_.has_one_cpu(clock_.monotonic);
   if (!wakes_put_off_) wake_programs();
   if (moved > 0) {
     spinning_.worked(clock_.monotonic);

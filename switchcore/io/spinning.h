@@ -26,14 +26,14 @@ class Spinning {
   bool goes_on(TimeNs now);
   /// Offers the only CPU; false: it is time to sleep.
   bool yield(TimeNs now);
+  /// Of those that we may use.
+  bool has_one_cpu(TimeNs now);
 
  private:
   static constexpr TimeNs kShortest = 2 * kMicrosecond;
   static constexpr TimeNs kLongest = 50 * kMicrosecond;
   static constexpr int kYields = 3;
   static constexpr TimeNs kTakenAway = 300 * kMicrosecond;
-
-  bool has_one_cpu(TimeNs now);
 
   const Spin spin_;
   bool one_cpu_ = false;
