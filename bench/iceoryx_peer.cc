@@ -32,10 +32,34 @@ constexpr unsigned kQueue = 256;  // the most that iceoryx allows
 constexpr unsigned kChunks = 2048;
 constexpr std::size_t kChunkAlignment = 64;
 
+std::string runtime_name(const std::string& role, pid_t process) {
+  return "ipn-bench-" + role + '-' + std::to_string(process);
+}
+
+/// What iceoryx leaves behind of a process that is killed, as the members of a team are.
+class Leftovers {
+ public:
+  explicit Leftovers(const std::vector<pid_t>& processes) : processes_(processes) {}
+  ~Leftovers() {
+    for (const pid_t process : processes_) {
+      for (const char* role : {"sender", "receiver"}) {
+        const std::string path = "/tmp/" + runtime_name(role, process);
+        unlink(path.c_str());
+        unlink((path + ".lock").c_str());
+      }
+    }
+  }
+  Leftovers(const Leftovers&) = delete;
+  Leftovers& operator=(const Leftovers&) = delete;
+
+ private:
+  const std::vector<pid_t> processes_;
+};
+
 void enter(const std::string& role) {
   iox::log::LogManager::GetLogManager().SetDefaultLogLevel(iox::log::LogLevel::kWarn,
                                                            iox::log::LogLevelOutput::kHideLogLevel);
-  const std::string name = "ipn-bench-" + role + '-' + std::to_string(getpid());
+  const std::string name = runtime_name(role, getpid());
   iox::runtime::PoshRuntime::initRuntime(iox::RuntimeName_t(iox::cxx::TruncateToCapacity, name));
 }
 
@@ -163,9 +187,11 @@ Result<Candidate> start_iceoryx(const StreamPlan& plan, const Pattern& pattern,
   openers.sender = [&pattern](unsigned) { return open_sender(pattern); };
   auto team = Team::start(kName, stream_members(plan, openers, false));
   if (!team) return team.error();
+  const auto leftovers = std::make_shared<Leftovers>(team->pids());
   Candidate candidate;
   candidate.system = std::make_unique<StreamSystem>(kName, std::move(*team),
                                                     std::vector<pid_t>{daemon->pid()}, true);
+  candidate.system->keep(leftovers);
   candidate.system->keep(daemon);
   return candidate;
 }

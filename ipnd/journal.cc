@@ -3,15 +3,20 @@
 
 #include <cerrno>
 #include <climits>
+#include <condition_variable>
 #include <cstdlib>
 #include <fcntl.h>
 #include <mutex>
 #include <poll.h>
-#include <spdlog/async_logger.h>
-#include <spdlog/details/thread_pool.h>
+#include <spdlog/common.h>
+#include <spdlog/details/circular_q.h>
+#include <spdlog/details/log_msg_buffer.h>
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 #include "ipnd/system_error.h"
@@ -60,7 +65,7 @@ class JournalLevel final : public spdlog::custom_flag_formatter {
 };
 
 /// Writes whole lines, and drops one rather than wait long for a reader.
-class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
+class FdSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
   explicit FdSink(UniqueFd file) : file_(std::move(file)) {
     auto formatter = std::make_unique<spdlog::pattern_formatter>();
@@ -95,6 +100,53 @@ class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
   bool stuck_ = false;
 };
 
+/// Queues lines for a thread of its own, which writes them to another sink. That of spdlog's
+/// asynchronous loggers looks every 10 s whether there is something to do; this one sleeps.
+class BackgroundSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit BackgroundSink(std::unique_ptr<spdlog::sinks::sink> target)
+      : sink_(std::move(target)), thread_([this] { write_lines(); }) {}
+  /// Writes what is still queued.
+  ~BackgroundSink() override {
+    {
+      const std::lock_guard lock(mutex_);
+      ends_ = true;
+    }
+    news_.notify_one();
+    thread_.join();
+  }
+  BackgroundSink(const BackgroundSink&) = delete;
+  BackgroundSink& operator=(const BackgroundSink&) = delete;
+
+ protected:
+  /// With mutex_ locked. A full queue loses its oldest line.
+  void sink_it_(const spdlog::details::log_msg& line) override {
+    lines_.push_back(spdlog::details::log_msg_buffer(line));
+    news_.notify_one();
+  }
+  void flush_() override {}
+
+ private:
+  void write_lines() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      news_.wait(lock, [this] { return ends_ || !lines_.empty(); });
+      if (lines_.empty()) return;
+      const spdlog::details::log_msg_buffer line = std::move(lines_.front());
+      lines_.pop_front();
+      lock.unlock();
+      sink_->log(line);
+      lock.lock();
+    }
+  }
+
+  const std::unique_ptr<spdlog::sinks::sink> sink_;
+  spdlog::details::circular_q<spdlog::details::log_msg_buffer> lines_{kQueueLines};
+  bool ends_ = false;
+  std::condition_variable news_;
+  std::thread thread_;
+};
+
 spdlog::level::level_enum level_of(std::string_view level, spdlog::level::level_enum otherwise) {
   if (level == "debug") return spdlog::level::debug;
   if (level == "info") return spdlog::level::info;
@@ -108,25 +160,21 @@ spdlog::level::level_enum level_of(std::string_view level, spdlog::level::level_
 
 struct Journal::Engine {
   explicit Engine(UniqueFd file)
-      : pool(std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1)),
-        logger(std::make_shared<spdlog::async_logger>(
-            "ipnd", std::make_shared<FdSink>(std::move(file)), pool,
-            spdlog::async_overflow_policy::overrun_oldest)) {}
+      : logger("ipnd",
+               std::make_shared<BackgroundSink>(std::make_unique<FdSink>(std::move(file)))) {}
 
   void write(spdlog::level::level_enum level, std::string_view line) {
-    logger->log(level, spdlog::string_view_t(line.data(), line.size()));
+    logger.log(level, spdlog::string_view_t(line.data(), line.size()));
   }
 
-  // The pool goes last: its thread writes what is still queued.
-  std::shared_ptr<spdlog::details::thread_pool> pool;
-  std::shared_ptr<spdlog::async_logger> logger;
+  spdlog::logger logger;
 };
 
 Journal::Journal(UniqueFd file) : engine_(std::make_unique<Engine>(std::move(file))) {}
 Journal::~Journal() = default;
 
 void Journal::set_level(std::string_view level) {
-  engine_->logger->set_level(level_of(level, engine_->logger->level()));
+  engine_->logger.set_level(level_of(level, engine_->logger.level()));
 }
 
 void Journal::debug(std::string_view line) { engine_->write(spdlog::level::debug, line); }

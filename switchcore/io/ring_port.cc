@@ -190,7 +190,7 @@ bool RingPort::take_front(SendRun& run, const ring::CommittedMessage& message, s
   }
   moved += cost;
   reader_.pop();
-  if (front_message_.report) complete(outcome);
+  account_for(outcome);
   return !over_asked_;
 }
 
@@ -208,10 +208,20 @@ void RingPort::hang_up() {
 void RingPort::front_done(const SendOutcome& outcome) {
   front_waits_ = false;
   reader_.pop();
-  if (front_message_.report) complete(outcome);
+  account_for(outcome);
   if (reader_.publish()) has_room_news = true;
   if (stopped_with_) close_sending(*std::exchange(stopped_with_, std::nullopt));
   host_.make_hot(*this);
+}
+
+/// What became of the front message is told to who asked for it. No call says that it was
+/// refused: for who did not ask it is counted, if the core has not done so.
+void RingPort::account_for(const SendOutcome& outcome) {
+  if (front_message_.report) return complete(outcome);
+  if (outcome.kind != SendOutcome::Kind::kRefused) return;
+  if (outcome.error == EMSGSIZE || outcome.error == EPIPE) return;
+  const bool is_over = outcome.error == ECONNRESET || outcome.error == ENOTCONN;
+  node_.count_drop(is_over ? DropReason::kClosed : DropReason::kPolicy);
 }
 
 /// Tells what became of the front message.

@@ -128,6 +128,7 @@ class RingPort final : public Attachment {
   bool take_front(SendRun& run, const ring::CommittedMessage& message, std::size_t cost,
                   std::size_t& moved);
   void front_done(const SendOutcome& outcome);
+  void account_for(const SendOutcome& outcome);
   void complete(const SendOutcome& outcome);
   void fault(std::string_view reason);
   /// The node sends no more: what is in the ring stays there.

@@ -21,6 +21,9 @@ namespace {
 constexpr std::size_t kPortBudget = 64 << 10;
 constexpr std::size_t kRoundBudget = 256 << 10;
 
+/// Looks at each port in one round: enough for one that sends alone to use up the budget.
+constexpr std::size_t kSweepsPerRound = kRoundBudget / kPortBudget;
+
 /// Programs woken in one round; one costs as much as a hundred messages.
 constexpr std::size_t kWakesPerRound = 64;
 
@@ -283,6 +286,8 @@ bool RingPorts::run() {
   if (!wakes_put_off_) wake_programs();
   if (moved > 0) {
     spinning_.worked(clock_.monotonic);
+    // Others may keep it busy for ever.
+    if (clock_.monotonic >= cool_down_at_) cool_down();
     return true;
   }
   if (!to_wake_.empty()) return true;
@@ -300,8 +305,10 @@ bool RingPorts::run() {
 std::size_t RingPorts::pass() {
   std::size_t moved = 0;
   const std::size_t ports = hot_.size();
-  for (std::size_t in_vain = 0; in_vain < ports && moved < kRoundBudget; ++first_) {
+  std::size_t visits = kSweepsPerRound * ports;
+  for (std::size_t in_vain = 0; in_vain < ports && moved < kRoundBudget && visits > 0; ++first_) {
     if (first_ >= ports) first_ = 0;
+    --visits;
     RingPort& port = *hot_[first_];
     const std::size_t bytes = port.take(kPortBudget);
     if (bytes > 0) port.last_message = clock_.monotonic;
@@ -334,6 +341,7 @@ void RingPorts::wake_programs() {
 
 /// Ports without messages for a while are not looked at any more.
 void RingPorts::cool_down() {
+  cool_down_at_ = clock_.monotonic + kHotFor;
   const TimeNs limit = clock_.monotonic - kHotFor;
   bool asked = false;
   for (RingPort* port : hot_) {

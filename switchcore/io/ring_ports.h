@@ -125,7 +125,8 @@ class RingPorts final : private PollHandler, private RingPortHost {
   std::unordered_map<const RingPort*, std::uint64_t> connection_of_;
 
   std::vector<RingPort*> hot_;
-  std::size_t first_ = 0;  ///< who is looked at first in this round
+  std::size_t first_ = 0;    ///< who is looked at first in this round
+  TimeNs cool_down_at_ = 0;  ///< when hot ports are looked through for idle ones, work or not
   std::vector<RingPort*> to_wake_;
   bool wakes_put_off_ = false;  ///< in the last round
   Spinning spinning_;

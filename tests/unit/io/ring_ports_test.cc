@@ -82,9 +82,9 @@ class RingPortsTest : public testing::Test, private RoundHandler {
     EXPECT_TRUE(ports_->listen(std::move(socket), "@"));
   }
 
-  Node* join() {
+  Node* join(std::uint32_t roles = 0) {
     auto node = core_.open_node(Door::kFile, sink_);
-    EXPECT_TRUE(core_.connect(**node, {"net", IPN_ANY, 0, {}}, who_));
+    EXPECT_TRUE(core_.connect(**node, {"net", IPN_ANY, roles, {}}, who_));
     core_.dispatch();
     return *node;
   }
@@ -155,8 +155,9 @@ class RingPortsTest : public testing::Test, private RoundHandler {
     message.msg_control = control.data();
     message.msg_controllen = control.size();
     EXPECT_GT(::recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC), 0);
-    EXPECT_NE(CMSG_FIRSTHDR(&message), nullptr);
-    std::memcpy(fds.data(), CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fds);
+    const cmsghdr* header = CMSG_FIRSTHDR(&message);
+    EXPECT_NE(header, nullptr);
+    std::memcpy(fds.data(), CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
     const auto map = [](int fd, std::size_t bytes, int protection) {
       void* address = ::mmap(nullptr, bytes, protection, MAP_SHARED, fd, 0);
       EXPECT_NE(address, MAP_FAILED);
@@ -164,7 +165,9 @@ class RingPortsTest : public testing::Test, private RoundHandler {
     };
     program.client = map(fds[0], program.grant.client_bytes, PROT_READ | PROT_WRITE);
     program.status = map(fds[1], program.grant.status_bytes, PROT_READ);
-    for (const int fd : fds) ::close(fd);
+    for (const int fd : fds) {
+      if (fd >= 0) ::close(fd);
+    }
     return program;
   }
   static void unmap(const Program& program) {
@@ -387,11 +390,137 @@ TEST_F(RingFaults, MoreCompletionsThanThereIsRoomForAreFatal) {
   expect_cut_off("completions");
 }
 
+TEST_F(RingFaults, WhatIsRefusedAndNotReportedIsCounted) {
+  record() = good();
+  record().dst = 5;
+  commit(64);
+  EXPECT_TRUE(observer_.cut_off.empty());
+  EXPECT_EQ(sender_->counters().drops[DropReason::kPolicy], 1U);
+  auto& second = *reinterpret_cast<ipn_send_record*>(program_.ring().data() + 64);
+  second = good();
+  second.dst = 5;
+  second.flags = IPN_MSG_REPORT;
+  commit(128);
+  EXPECT_EQ(sender_->counters().drops[DropReason::kPolicy], 1U) << "it is told";
+  EXPECT_EQ(program_.page().completion_head, 1U);
+}
+
 TEST_F(RingFaults, AClaimAheadOfTheLogIsFatal) {
   ring::store_word(program_.control().read_seq, __u64{1'000}, std::memory_order_release);
   core_.readiness(*sender_);
   core_.dispatch();
   expect_cut_off("cursor");
+}
+
+// Rounds ----------------------------------------------------------------------------
+
+/// Several programs that only send; nobody receives, so that there is always room.
+class RingRounds : public RingPortsTest {
+ protected:
+  static constexpr std::uint64_t kRecord = 64;
+
+  struct Sender {
+    Node* node;
+    std::unique_ptr<RingPort> port;
+    Descriptor socket;
+    Program program;
+    std::uint64_t head = 0;
+
+    std::uint64_t tail() const { return program.page().send_tail; }
+    bool is_hot() const { return program.page().ring_me == 0; }
+  };
+
+  void SetUp() override {
+    core_.close_node(*std::exchange(reader_, nullptr));
+    core_.close_node(*std::exchange(sender_, nullptr));
+  }
+  void TearDown() override {
+    for (Sender& sender : senders_) {
+      core_.detach(*sender.node);
+      ports_->forget(*sender.port);
+      unmap(sender.program);
+    }
+    sender_ = nullptr;
+  }
+  void add_sender() {
+    sender_ = join(IPN_ROLE_SEND);
+    Descriptor socket = connect();
+    Program program = attach_and_map(socket);
+    senders_.push_back({sender_, std::move(port_), std::move(socket), program});
+  }
+  /// One round, with a clock of the test's own and without asking the kernel.
+  void daemon_round() {
+    core_.begin_round(clock_);
+    ports_->begin_round(clock_);
+    ports_->run();
+  }
+  /// Commits so many messages, but not more than there is room for, and rings if it is asked to.
+  void send(Sender& sender, std::uint64_t messages) {
+    write(sender, messages);
+    if (!sender.is_hot()) ports_->look_at(*sender.port);
+  }
+  void write(Sender& sender, std::uint64_t messages) {
+    const std::uint64_t size = sender.program.ring().size();
+    for (; messages > 0 && sender.head - sender.tail() < size; --messages) {
+      auto& record =
+          *reinterpret_cast<ipn_send_record*>(sender.program.ring().data() + sender.head % size);
+      record = {};
+      record.len = 10;
+      record.type = IPN_RECORD_DATA;
+      sender.head += kRecord;
+    }
+    ring::store_word(sender.program.control().send_head, __u64{sender.head},
+                     std::memory_order_release);
+  }
+  std::vector<Sender> senders_;
+};
+
+TEST_F(RingRounds, EveryPortHasItsTurnInEveryRound) {
+  for (int i = 0; i < 4; ++i) add_sender();
+  for (int rounds = 0; rounds < 3; ++rounds) {
+    std::vector<std::uint64_t> before;
+    for (Sender& sender : senders_) {
+      send(sender, UINT64_MAX);
+      before.push_back(sender.tail());
+    }
+    daemon_round();
+    for (std::size_t i = 0; i < senders_.size(); ++i) {
+      EXPECT_GT(senders_[i].tail(), before[i]) << "nothing of port " << i;
+      EXPECT_LT(senders_[i].tail(), senders_[i].head) << "all of port " << i;
+    }
+  }
+}
+
+TEST_F(RingRounds, MovesMuchOfOnePortThatSendsAlone) {
+  for (int i = 0; i < 3; ++i) add_sender();
+  send(senders_[1], UINT64_MAX);
+  daemon_round();
+  EXPECT_EQ(senders_[1].tail(), senders_[1].head) << "2048 messages are less than a round's budget";
+}
+
+TEST_F(RingRounds, WhoDoesNotSendBecomesIdleThoughOthersSend) {
+  for (int i = 0; i < 3; ++i) add_sender();
+  for (Sender& sender : senders_) send(sender, 1);
+  daemon_round();
+  for (const Sender& sender : senders_) EXPECT_TRUE(sender.is_hot());
+  for (int i = 0; i < 4; ++i) {
+    clock_.monotonic += 30 * kMicrosecond;
+    send(senders_[0], 1);
+    daemon_round();
+  }
+  EXPECT_TRUE(senders_[0].is_hot());
+  EXPECT_FALSE(senders_[1].is_hot());
+  EXPECT_FALSE(senders_[2].is_hot());
+  // What it writes without ringing waits until it rings.
+  write(senders_[1], 1);
+  send(senders_[0], 1);
+  daemon_round();
+  EXPECT_LT(senders_[1].tail(), senders_[1].head);
+  send(senders_[1], 0);
+  send(senders_[0], 1);
+  daemon_round();
+  EXPECT_EQ(senders_[1].tail(), senders_[1].head);
+  EXPECT_TRUE(senders_[1].is_hot());
 }
 
 }  // namespace
