@@ -35,6 +35,66 @@ TEST_F(EveryDoor, ASlowReaderOfALossyNetworkLosesTheOldest) {
   EXPECT_EQ(net->record().overflow, std::uint32_t{IPN_OVERFLOW_DROP_OLDEST});
 }
 
+/// A policy of its own for a node that belongs to the caller.
+Answer set_overflow(File& file, std::uint32_t overflow) {
+  ipn_nodecfg config{};
+  config.size = sizeof config;
+  config.flags = IPN_NODECFG_OVERFLOW;
+  config.overflow = overflow;
+  return file.ioctl(IPN_IOC_NODE_SET, &config);
+}
+
+TEST_F(EveryDoor, ANodeThatDropsTheNewestHoldsUpNobody) {
+  const auto net = network({.nflags = IPN_NET_LOSSLESS, .pool = 4});
+  const auto a = member(*net), all = member(*net);
+  const auto some = open();
+  ipn_join join = join_of(name());
+  ASSERT_EQ(connect(*some, join), 0);
+  set_header_mode(*some);
+  ASSERT_EQ(a->write("a"), value(1));
+  ASSERT_EQ(a->write("b"), value(1));
+  EXPECT_EQ(all->read(9), message("a"));
+  EXPECT_EQ(all->read(9), message("b"));
+  EXPECT_EQ(read_message(*some).payload, "a");
+  ASSERT_EQ(set_overflow(*some, IPN_OVERFLOW_DROP_NEWEST), value(0));
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_EQ(a->write(std::to_string(i)), value(1));
+    EXPECT_EQ(all->read(9), message(std::to_string(i)));
+  }
+  for (const char* text : {"b", "0", "1", "2"}) {
+    const Received received = read_message(*some);
+    EXPECT_EQ(received.payload, text);
+    EXPECT_EQ(received.header.count, 0U);
+  }
+  ASSERT_EQ(a->write("last"), value(4));
+  const Received last = read_message(*some);
+  EXPECT_EQ(last.payload, "last");
+  EXPECT_EQ(last.header.count, 7U) << "3 to 9";
+  EXPECT_EQ(record_of(*a, join.node).drops[IPN_DROP_LOG_FULL], 7U);
+  EXPECT_EQ(all->read(9), message("last"));
+}
+
+TEST_F(EveryDoor, ANodeThatWantsTheLatestOnlyGetsIt) {
+  const auto net = network({.nflags = IPN_NET_LOSSLESS, .pool = 4});
+  const auto a = member(*net), all = member(*net);
+  const auto latest = open();
+  ASSERT_EQ(set_overflow(*latest, IPN_OVERFLOW_LATEST), value(0)) << "before it connects";
+  ipn_join join = join_of(name());
+  ASSERT_EQ(connect(*latest, join), 0);
+  set_header_mode(*latest);
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_EQ(a->write(std::to_string(i)), value(1));
+    EXPECT_EQ(all->read(9), message(std::to_string(i)));
+  }
+  const Received received = read_message(*latest);
+  EXPECT_EQ(received.payload, "9");
+  EXPECT_EQ(received.header.count, 9U);
+  EXPECT_EQ(record_of(*a, join.node).drops[IPN_DROP_LAPPED], 9U);
+  ASSERT_EQ(set_overflow(*latest, IPN_OVERFLOW_NETWORK), value(0));
+  ASSERT_EQ(a->write("next"), value(4));
+  EXPECT_EQ(read_message(*latest).payload, "next");
+}
+
 TEST_F(EveryDoor, OwnMessagesAreNoLoss) {
   const auto net = network({.pool = 4});
   const auto a = member(*net);

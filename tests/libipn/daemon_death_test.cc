@@ -2,6 +2,7 @@
 //
 // A daemon that is killed. It is one of its own, on the same kind of device as
 // that of all other tests, and nobody else's.
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <poll.h>
@@ -151,6 +152,31 @@ TEST_F(DaemonDeath, WakesASender) {
   EXPECT_FALSE(call.is_done());
   kill_daemon();
   EXPECT_EQ(call.result(), -ECONNABORTED);
+}
+
+TEST_F(DaemonDeath, WithoutItsSocketMessagesGoByTheDeviceUnlessTheyMustNot) {
+  const char* before = std::getenv("IPN_FASTPATH");
+  const std::string kept = before != nullptr ? before : "1";
+  ipn_version version{};
+  version.size = sizeof version;
+  version.abi = IPN_ABI;
+  const Node free_node(0, device().c_str());
+  ASSERT_EQ(ipn_ioctl(free_node, IPN_IOC_VERSION, &version), 0) << explain(free_node);
+  ASSERT_EQ(unlink(version.socket), 0) << version.socket;
+
+  setenv("IPN_FASTPATH", "1", 1);
+  const Node a = doomed_member("doomed"), b = doomed_member("doomed");
+  EXPECT_NE(info_of(a).door, IPN_DOOR_FAST);
+  EXPECT_STRNE(info_of(a).door_reason, "");
+  send(a, "by the device");
+  EXPECT_EQ(receive(b), "by the device");
+
+  setenv("IPN_FASTPATH", "require", 1);
+  const Node c(0, device().c_str());
+  EXPECT_EQ(ipn_bind(c, "doomed", IPN_BROADCAST), 0) << explain(c);
+  EXPECT_EQ(ipn_connect(c, nullptr, IPN_ANY, 0), -EOPNOTSUPP);
+  EXPECT_NE(explain(c).find("attach socket"), std::string::npos) << explain(c);
+  setenv("IPN_FASTPATH", kept.c_str(), 1);
 }
 
 TEST_F(DaemonDeath, IsNoticedByWhoNeverWaits) {
