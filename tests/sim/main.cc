@@ -78,9 +78,9 @@ int main(int argc, char** argv) {
   std::printf("ipn-sim: %" PRIu64 " histories agree with the model: sent %" PRIu64
               ", received %" PRIu64 ", waited %" PRIu64 ", of them ended %" PRIu64 ", lost %" PRIu64
               ", evicted %" PRIu64 ", epochs %" PRIu64 ", woken %" PRIu64 ", attached %" PRIu64
-              ", received in memory %" PRIu64 ", cut off %" PRIu64 "\n",
+              ", received in memory %" PRIu64 ", sent in runs %" PRIu64 ", cut off %" PRIu64 "\n",
               runs, coverage.sent, coverage.received, coverage.parked, coverage.completed,
               coverage.lost, coverage.evicted, coverage.epochs, coverage.woken, coverage.attached,
-              coverage.read_in_memory, coverage.cut_off);
+              coverage.read_in_memory, coverage.sent_in_runs, coverage.cut_off);
   return 0;
 }

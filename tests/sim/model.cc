@@ -455,6 +455,7 @@ int Model::renew_logs(ModelNetwork& network, const NetworkConfig& wanted, bool o
 
 /// The logs go on with the settings that are in force now.
 void Model::begin_epochs(ModelNetwork& network, bool own_too) {
+  network.front_since = now;  // nobody is in the way until the new log is found full
   const std::uint64_t ring = ring_bytes_for(network.config);
   const std::uint32_t pool = network.config.pool;
   const auto is_told = [](ModelNode& node) { return node.reads_memory && !node.is_deaf; };

@@ -62,6 +62,7 @@ Simulation::Coverage& Simulation::Coverage::operator+=(const Coverage& other) {
   woken += other.woken;
   attached += other.attached;
   read_in_memory += other.read_in_memory;
+  sent_in_runs += other.sent_in_runs;
   cut_off += other.cut_off;
   return *this;
 }
@@ -268,35 +269,75 @@ void Simulation::connect(Client& client) {
   same(client.node->sends(), client.model->sends, "role to send");
 }
 
-void Simulation::send(Client& client) {
+Message Simulation::next_message(const Client& client, Waiting& waiting) {
   std::uint64_t mtu = 100;
   if (client.model->network != nullptr) mtu = client.model->network->config.mtu;
   const std::uint64_t len = chance(10)   ? 0
                             : chance(10) ? mtu
                             : chance(5)  ? mtu + 1 + below(100)
                                          : below(mtu + 1);
-  auto waiting = std::make_unique<Waiting>();
-  waiting->bytes = payload_of(++last_message_, len);
+  waiting.bytes = payload_of(++last_message_, len);
   const Message message{
-      checksum_of(waiting->bytes), static_cast<std::uint32_t>(len),
+      checksum_of(waiting.bytes), static_cast<std::uint32_t>(len),
       client.model->network != nullptr && client.model->network->config.policy == kUnicast
           ? 1 + below(6)
           : 0};
-  const std::size_t first = below(len + 1);
-  const std::span<const std::byte> bytes = waiting->bytes;
-  waiting->message = {{bytes.first(first), bytes.subspan(first)}, message.destination, 0};
+  const std::span<const std::byte> bytes = waiting.bytes;
+  waiting.message = {{bytes, {}}, message.destination, 0};
+  return message;
+}
 
+void Simulation::send(Client& client) {
+  if (client.program != nullptr && chance(50)) return send_run(client);
+  auto waiting = std::make_unique<Waiting>();
+  const Message message = next_message(client, *waiting);
+  const std::span<const std::byte> bytes = waiting->bytes;
+  const std::size_t first = below(bytes.size() + 1);
+  waiting->message.payload = {bytes.first(first), bytes.subspan(first)};
   const SendOutcome real = switch_->send(*client.node, waiting->message);
+  compare_sent(client, message, real);
+  if (difference_.empty() && real.kind == SendOutcome::Kind::kWouldBlock) {
+    maybe_park(client, message, std::move(waiting));
+  }
+}
+
+/// As the daemon takes them out of a send ring.
+void Simulation::send_run(Client& client) {
+  SendRun run(*switch_, *client.node);
+  for (std::uint64_t left = 1 + below(8); left > 0 && difference_.empty(); --left) {
+    auto waiting = std::make_unique<Waiting>();
+    const Message message = next_message(client, *waiting);
+    if (message.destination == 0 && run.send_plain(waiting->bytes)) {
+      const ModelOutcome model = model_.send(*client.model, message);
+      note("send in a run " + std::to_string(client.model->id) + ' ' + std::to_string(message.len));
+      same(SendOutcome::Kind::kSent == model.kind, true, "a send in a run");
+      ++coverage_.sent;
+      ++coverage_.sent_in_runs;
+      continue;
+    }
+    SendOutcome real;
+    run.send(waiting->message, real);
+    compare_sent(client, message, real);
+    if (!difference_.empty() || real.kind != SendOutcome::Kind::kWouldBlock) continue;
+    return maybe_park(client, message, std::move(waiting));
+  }
+}
+
+void Simulation::compare_sent(const Client& client, const Message& message,
+                              const SendOutcome& real) {
   const ModelOutcome model = model_.send(*client.model, message);
-  note("send " + std::to_string(client.model->id) + " " + std::to_string(len) +
+  note("send " + std::to_string(client.model->id) + " " + std::to_string(message.len) +
        " bytes: " + std::to_string(static_cast<int>(real.kind)));
   same(static_cast<int>(real.kind), static_cast<int>(model.kind), "kind of a send");
   same(real.error, model.error, "errno of a send");
   same(real.receivers, model.receivers, "receivers of a send");
   same(real.seq, model.seq, "number of a send");
-  if (!difference_.empty()) return;
   coverage_.sent += real.kind == SendOutcome::Kind::kSent ? 1 : 0;
-  if (real.kind != SendOutcome::Kind::kWouldBlock || chance(40)) return;
+}
+
+void Simulation::maybe_park(Client& client, const Message& message,
+                            std::unique_ptr<Waiting> waiting) {
+  if (chance(40)) return;
   waiting->id = ++last_waiting_;
   waiting->client = &client;
   const int parked = switch_->park(*waiting);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "switchcore/core/send_run.h"
 #include "switchcore/core/switch.h"
 #include "tests/sim/model.h"
 #include "tests/sim/program.h"
@@ -33,7 +34,8 @@ class Simulation final : public SwitchObserver {
   /// What happened, in counts, to see that a history is worth its name.
   struct Coverage {
     std::uint64_t sent = 0, received = 0, parked = 0, completed = 0, lost = 0, evicted = 0,
-                  epochs = 0, woken = 0, attached = 0, read_in_memory = 0, cut_off = 0;
+                  epochs = 0, woken = 0, attached = 0, read_in_memory = 0, sent_in_runs = 0,
+                  cut_off = 0;
     Coverage& operator+=(const Coverage& other);
   };
   const Coverage& coverage() const { return coverage_; }
@@ -49,7 +51,11 @@ class Simulation final : public SwitchObserver {
   void add_network();
   void bind(Client& client);
   void connect(Client& client);
+  Message next_message(const Client& client, Waiting& waiting);
   void send(Client& client);
+  void send_run(Client& client);
+  void compare_sent(const Client& client, const Message& message, const SendOutcome& real);
+  void maybe_park(Client& client, const Message& message, std::unique_ptr<Waiting> waiting);
   void cancel();
   void read(Client& client);
   void want(Client& client);

@@ -104,6 +104,8 @@ void Simulation::lie(Client& client) {
   if (!client.model->reads_memory || client.program->is_stopped()) return;
   if (!client.program->overwrites()) give_back(client);
   switch_->view(*client.node);  // believes what is true
+  dispatch();                   // and what comes of that is done before the lie is found out
+  if (!client.model->reads_memory || !difference_.empty()) return;
   note("lie " + std::to_string(client.model->id));
   if (chance(50)) {
     client.program->claim_too_much(below(1'000'000));
