@@ -21,14 +21,18 @@ static int complain(struct ipn_node* node) {
   return 1;
 }
 
-/* One message. All but the last of a batch wait for that one. */
-static ssize_t send_number(struct ipn_node* node, uint64_t number, int more) {
-  void* room;
-  int error = ipn_reserve(node, sizeof number, &room, 0);
+/* Some of the numbers from `first` to `end` - 1; how many. Waits for the room of one. */
+static int send_numbers(struct ipn_node* node, uint64_t first, uint64_t end) {
+  struct ipn_buf bufs[BATCH];
+  int i, n, wanted = end - first < BATCH ? (int)(end - first) : BATCH;
 
-  if (error < 0) return error;
-  memcpy(room, &number, sizeof number);
-  return ipn_commit(node, sizeof number, more ? IPN_MORE : 0);
+  for (i = 0; i < wanted; i++) {
+    memset(&bufs[i], 0, sizeof bufs[i]);
+    bufs[i].size = sizeof first;
+  }
+  n = ipn_reservemany(node, bufs, (unsigned)wanted, 0);
+  for (i = 0; i < n; i++, first++) memcpy(bufs[i].data, &first, sizeof first);
+  return n < 0 ? n : ipn_commitmany(node, (unsigned)n, 0);
 }
 
 int main(int argc, char** argv) {
@@ -45,10 +49,12 @@ int main(int argc, char** argv) {
   if (ipn_bind(node, argv[1], IPN_BROADCAST) < 0) return complain(node);
   if (ipn_connect(node, NULL, IPN_BROADCAST, IPN_ROLE_SEND) < 0) return complain(node);
   if (ipn_wait_peers(node, 1, -1) < 0) return complain(node);
-  for (number = 0; number < count; number++) {
-    if (send_number(node, number, number % BATCH != BATCH - 1) < 0) return complain(node);
+  for (number = 0; number < count;) {
+    int n = send_numbers(node, number, count);
+
+    if (n < 0) return complain(node);
+    number += (uint64_t)n;
   }
-  if (ipn_flush(node) < 0) return complain(node);
   ipn_close(node);
   return 0;
 }
