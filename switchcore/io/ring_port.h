@@ -77,7 +77,12 @@ class RingPort final : public Attachment {
     return is_over() || (!front_waits_ && !news && !fault);
   }
   /// The node's sink is told when there is nothing to take.
-  void tell_when_empty() { tell_when_empty_ = true; }
+  void tell_when_empty() {
+    tell_when_empty_ = true;
+    host_.make_hot(*this);
+  }
+  /// Looking at it is no use until its program rings or its front message is done.
+  bool may_become_idle() { return is_blocked() || (is_empty() && !tell_when_empty_); }
   /// The program has hung up: the node goes on by calls once the ring is empty.
   bool has_hung_up() const { return hung_up_; }
   void hang_up();

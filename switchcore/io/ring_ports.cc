@@ -354,7 +354,7 @@ void RingPorts::cool_down() {
   for (std::size_t i = hot_.size(); i-- > 0;) {
     RingPort& port = *hot_[i];
     if (port.last_message >= limit) continue;
-    if (port.is_blocked() || port.is_empty()) {
+    if (port.may_become_idle()) {
       remove_hot(port);
     } else {
       port.stop_asking();
@@ -373,7 +373,7 @@ bool RingPorts::fall_asleep() {
   bool empty = true;
   for (std::size_t i = hot_.size(); i-- > 0;) {
     RingPort& port = *hot_[i];
-    if (port.is_blocked() || port.is_empty()) {
+    if (port.may_become_idle()) {
       remove_hot(port);
     } else {
       port.stop_asking();

@@ -31,7 +31,8 @@ struct Quiet final : SwitchObserver {
 };
 
 struct Sink final : NodeSink {
-  void on_ready(Node&) override {}
+  void on_ready(Node&) override { ++told; }
+  int told = 0;
 };
 
 /// What a program has of an attached node.
@@ -496,6 +497,20 @@ TEST_F(RingRounds, MovesMuchOfOnePortThatSendsAlone) {
   send(senders_[1], UINT64_MAX);
   daemon_round();
   EXPECT_EQ(senders_[1].tail(), senders_[1].head) << "2048 messages are less than a round's budget";
+}
+
+TEST_F(RingRounds, WhoWaitsForAnEmptyRingIsToldThoughThePortIsIdle) {
+  for (int i = 0; i < 2; ++i) add_sender();
+  for (int i = 0; i < 3; ++i) daemon_round();
+  EXPECT_FALSE(senders_[0].is_hot());
+  const int before = sink_.told;
+  senders_[0].port->tell_when_empty();
+  for (int i = 0; i < 3; ++i) {
+    clock_.monotonic += kMillisecond;
+    daemon_round();
+  }
+  EXPECT_EQ(sink_.told, before + 1);
+  EXPECT_FALSE(senders_[0].is_hot()) << "and idle again";
 }
 
 TEST_F(RingRounds, WhoDoesNotSendBecomesIdleThoughOthersSend) {
