@@ -86,15 +86,28 @@ class LogReader {
     return ring_ + (at.pos & (capacity_ - 1)) + IPN_RECORD_HDR;
   }
 
-  /// Copies the first `bytes` bytes of a message that find() has found. False: it
-  /// was overwritten, look again.
+  /// Copies the first `bytes` bytes of a message that find() has found. False: it was overwritten,
+  /// look again. A log that keeps does so as long as the node has a say: was_ours() tells whether
+  /// that was so.
   bool copy(const Cursor& at, void* to, std::size_t bytes) const {
+    if (!lies_within(at, bytes)) return false;
     if (!overwrites_) {
       copy_short(to, payload(at), bytes);
       return true;
     }
     copy_from_shared(to, payload(at), bytes);
     return is_intact(at.pos);
+  }
+
+  /// The message and its header lie in the ring, whatever was written over its length.
+  bool lies_within(const Cursor& at, std::size_t bytes) const {
+    return bytes <= capacity_ - (at.pos & (capacity_ - 1)) - IPN_RECORD_HDR;
+  }
+  /// What was read before is what was sent: the node was not disconnected or moved meanwhile.
+  bool was_ours() const {
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return overwrites_ ||
+           load_word(status_->recv_state, std::memory_order_relaxed) != IPN_RING_ENDED;
   }
 
   /// Moves the cursor behind the message that find() has found.

@@ -15,6 +15,8 @@ namespace libipn {
 namespace {
 
 constexpr std::int64_t kAttachAgainMs = 1000;
+// The daemon looks at a ring many times in this time.
+constexpr std::int64_t kStuckMs = 200;
 
 constexpr const char* kReasons[] = {
     "",
@@ -97,12 +99,37 @@ int choose_door(ipn_node& node) {
   return fails ? fail_attach(node, Call::kConnect, error) : 0;
 }
 
+namespace {
+
+/// Waits until the daemon has taken what was sent, as long as it goes on taking. False: something
+/// waits for room in the network, which may wait for this very node to receive.
+bool drain(const ipn_node& node, Fast& fast) {
+  std::uint64_t tail = fast.writer.tail();
+  std::int64_t since_ms = now_ms();
+  while (!fast.writer.is_drained() && fast.send_state() == IPN_RING_OPEN) {
+    if (is_nonblocking(node)) return false;
+    const timespec pause{0, 50'000};
+    nanosleep(&pause, nullptr);
+    const std::uint64_t now_at = fast.writer.tail();
+    if (now_at == tail) {
+      if (now_ms() - since_ms >= kStuckMs) return check_daemon(node, fast) != 0;
+      continue;
+    }
+    tail = now_at;
+    since_ms = now_ms();
+  }
+  return true;
+}
+
+}  // namespace
+
 int detach(ipn_node& node, Call call) {
   Fast& fast = *node.fast;
-  node.reservation = {};
   if (fast.sends && fast_publish(node, fast) != 0) {
     return fail(node, call, ECONNABORTED, Why::kDaemonGone);
   }
+  if (fast.sends && !drain(node, fast)) return fail(node, call, EAGAIN, Why::kNotDrained);
+  node.reservation = {};
   if (fast.receives) fast.reader.publish(fast.base);
   ipn_attach request{};
   request.size = sizeof request;

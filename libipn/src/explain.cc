@@ -79,8 +79,10 @@ constexpr Words kWhys[] = {
     {"the network's policy knows no destinations", "peer must be 0"},
     {"a field of the header is not zero", "flags, cookie and peer are for the sender"},
     {"the device cannot be opened again", nullptr},
+    {"messages that were sent wait for room in the network",
+     "receive, or let others receive, then try again"},
 };
-static_assert(std::size(kWhys) == static_cast<std::size_t>(Why::kReopen) + 1);
+static_assert(std::size(kWhys) == static_cast<std::size_t>(Why::kNotDrained) + 1);
 
 // What an error means to a user of this library; no reason: nothing special.
 Words words_of(int error) {

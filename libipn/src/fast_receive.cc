@@ -113,7 +113,7 @@ ssize_t copy_out(ipn_node& node, Fast& fast, const Incoming& to, bool peek) {
   for (;;) {
     ipn_log_record record;
     if (const long error = find(node, fast, record); error != 0) return error;
-    if (!copy_message(fast, fast.base, record, to)) continue;
+    if (!copy_message(fast, fast.base, record, to) || !fast.reader.was_ours()) continue;
     const std::size_t copied = std::min<std::size_t>(record.len, to.size);
     if (!peek) {
       ring::LogReader::pass(fast.base, record);
@@ -146,6 +146,7 @@ unsigned copy_run(Fast& fast, ipn_buf* bufs, unsigned n) {
     buf.len = std::min<std::size_t>(record.len, buf.size);
     ring::LogReader::pass(at, record);
   }
+  if (!fast.reader.was_ours()) return 0;
   fast.base = at;
   return done;
 }
@@ -157,7 +158,7 @@ unsigned walk(ipn_node& node, Fast& fast, ipn_view* views, unsigned n, long& err
   ipn_log_record record;
   for (; count < n; count++) {
     const Found found = fast.reader.find(at, record);
-    if (found != Found::kMessage) break;
+    if (found != Found::kMessage || !fast.reader.lies_within(at, record.len)) break;
     views[count] = {fast.reader.payload(at),
                     record.seq,
                     record.node,
@@ -166,6 +167,11 @@ unsigned walk(ipn_node& node, Fast& fast, ipn_view* views, unsigned n, long& err
                     static_cast<std::uint32_t>(std::min<std::uint64_t>(at.lost_before, UINT32_MAX)),
                     record.time_us};
     ring::LogReader::pass(at, record);
+  }
+  // What is shown already stays as it is: only new ones may be spoilt.
+  if (fast.receives && !fast.reader.was_ours()) {
+    error = 0;
+    return 0;
   }
   if (count >= fast.shown && count > 0) {
     fast.shown = count;
@@ -182,6 +188,8 @@ ssize_t fast_receive(ipn_node& node, Fast& fast, const Incoming& to, bool peek, 
   for (;;) {
     const ssize_t result = copy_out(node, fast, to, peek);
     if (result >= 0 && !peek) publish(node, fast);
+    // Moved just now: what is shown still comes before what the device has.
+    if (result == kUseDevice && fast.shown > 0) return copy_shown(node, fast, to, peek);
     if (result != kNothing) return result;
     if (const long answer = wait_or_fail(node, fast, wait); answer != 0) return answer;
   }
@@ -257,6 +265,7 @@ int fast_hold(ipn_node& node, Fast& fast, unsigned n, bool wait) {
         if (const long none = find(node, fast, record); none != 0) return none;
         if (record.len > held->room()) return kNothing;
         if (!fast.reader.copy(fast.base, held->next(), record.len)) continue;
+        if (!fast.reader.was_ours()) continue;
         header = header_of(fast, fast.base, record);
         ring::LogReader::pass(fast.base, record);
         return 0L;

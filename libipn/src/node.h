@@ -78,6 +78,7 @@ enum class Why : std::uint8_t {
   kNoDestination,
   kHeaderFields,
   kReopen,
+  kNotDrained,
 };
 
 /// One failure. `nr` is the number by which the daemon knows the call

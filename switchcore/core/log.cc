@@ -72,6 +72,7 @@ void Log::begin_epoch(std::unique_ptr<LogStorage> storage, std::uint32_t pool) {
 
 void Log::keep_unread_records() {
   EndedEpoch ended{head_seq_ - 1, {}};
+  ended.bytes.reserve(std::min(writer_->head_pos() - writer_->tail_pos(), writer_->capacity()));
   for (std::uint64_t seq = std::max(tail_seq_, epoch_first_); seq < head_seq_; ++seq) {
     const std::byte* start = writer_->record_at(place(seq));
     const ring::RecordView view = ring::view_record(start);

@@ -55,6 +55,9 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
                       private Emitter,
                       private PortTable {
  public:
+  /// Epochs of a network's logs that may end within a second.
+  static constexpr int kEpochsPerSecond = 10;
+
   /// `exempt`: the configuration says that there has to be such a network.
   Network(NetworkId id, NetworkConfig config, bool exempt, const PolicyType& type,
           NetworkServices services);
@@ -133,11 +136,12 @@ class Network final : public ListHook<Network, NetworkWorkTag>,
     std::vector<std::pair<Node*, std::unique_ptr<LogStorage>>> own;
     std::uint64_t less = 0;  ///< what each of them costs less than before
   };
-  Result<NewLogs> prepare_logs(const NetworkConfig& wanted, bool own_too);
+  Result<NewLogs> prepare_logs(const NetworkConfig& wanted, bool own_too,
+                               int epochs_most = kEpochsPerSecond);
   Result<void> make_storages(NewLogs& logs, const NetworkConfig& wanted, std::uint64_t more,
                              bool own_too);
   void install_logs(NewLogs logs);
-  Result<void> check_new_logs(const NetworkConfig& wanted, std::uint64_t charge);
+  Result<void> check_new_logs(const NetworkConfig& wanted, std::uint64_t charge, int epochs_most);
   Result<void> check_log_growth(const NetworkConfig& wanted, std::uint64_t charge) const;
   bool was_mapped() const { return shared_ && shared_->was_mapped(); }
 

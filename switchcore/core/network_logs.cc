@@ -11,8 +11,9 @@
 namespace ipn {
 namespace {
 
-/// Epochs of a log that may end within a second.
-constexpr int kEpochsPerSecond = 10;
+/// Epochs that may end within a second, for a reason that members can give as often as they like:
+/// the rest is left to the owner's kicks.
+constexpr int kEpochsForMembers = Network::kEpochsPerSecond / 2;
 
 }  // namespace
 
@@ -51,7 +52,15 @@ Result<void> Network::set_overflow(Node& node, std::uint32_t overflow, Uid payer
   // A program may read in place only what is not overwritten.
   const bool changes_reading =
       node.overflow_ == IPN_OVERFLOW_LATEST || overflow == IPN_OVERFLOW_LATEST;
+  std::unique_ptr<LogStorage> memory;
+  if (node.reads_memory_ && overflow == IPN_OVERFLOW_LATEST) {
+    // It may be reading there, and looks at nothing that could tell.
+    auto storage = make_charged_storage(node.own_log_payer_, log_bytes(), 0);
+    if (!storage) return storage.error();
+    memory = std::move(*storage);
+  }
   if (changes_reading) detach_receive(node, true);
+  if (memory) node.own_log_->begin_epoch(std::move(memory), config_.pool);
   node.overflow_ = overflow;
   node.blocking_since_ = 0;
   update_own_log_full(node);
@@ -62,9 +71,17 @@ Result<void> Network::set_overflow(Node& node, std::uint32_t overflow, Uid payer
 /// What it has not read goes with it, as far as there is room, under the numbers that it has:
 /// the program throws away what it has read meanwhile. Those of the new log are all higher.
 Result<void> Network::move_to_own_log(Node& node, std::uint32_t overflow, Uid payer) {
+  // It may be reading in the shared log, where nothing is overwritten as long as it has a say.
+  NewLogs renewed;
+  if (node.reads_memory_ && lossless_) {
+    auto prepared = prepare_logs(config_, false, kEpochsForMembers);
+    if (!prepared) return prepared.error();
+    renewed = std::move(*prepared);
+  }
   auto storage = make_charged_storage(payer, log_bytes(), log_charge());
   if (!storage) return storage.error();
   detach_receive(node, true);
+  install_logs(std::move(renewed));  // before the tail passes what the program looks at
   struct Unread {
     std::uint64_t seq;
     LogEntry entry;
@@ -91,16 +108,17 @@ Result<void> Network::move_to_own_log(Node& node, std::uint32_t overflow, Uid pa
 // Epochs -----------------------------------------------------------------------
 
 /// Everything that forbids logs for the new settings but memory and accounts.
-Result<void> Network::check_new_logs(const NetworkConfig& wanted, std::uint64_t charge) {
+Result<void> Network::check_new_logs(const NetworkConfig& wanted, std::uint64_t charge,
+                                     int epochs_most) {
   const TimeNs now = services_.clock.monotonic;
   if (now - epochs_since_ >= kSecond) {
     epochs_since_ = now;
     epochs_ = 0;
   }
-  if (epochs_ >= kEpochsPerSecond) {
-    return Error{EBUSY, config_.name +
-                            ": its memory was renewed 10 times in this second, by new settings "
-                            "or after kicks (try again in a second)"};
+  if (epochs_ >= epochs_most) {
+    return Error{EBUSY, config_.name + ": its memory was renewed " + std::to_string(epochs_) +
+                            " times in this second, by new settings, kicks or overflow policies "
+                            "(try again in a second)"};
   }
   // What is unread moves to memory that nobody is charged for: it has to fit.
   if (memory_readers_ > 0 && take_claims()) made_room();
@@ -142,10 +160,11 @@ Result<void> Network::check_log_growth(const NetworkConfig& wanted, std::uint64_
 }
 
 /// Memory for new logs, charged as far as they cost more than before.
-Result<Network::NewLogs> Network::prepare_logs(const NetworkConfig& wanted, bool own_too) {
+Result<Network::NewLogs> Network::prepare_logs(const NetworkConfig& wanted, bool own_too,
+                                               int epochs_most) {
   const std::uint64_t charge = Log::memory_bytes(ring_bytes_for(wanted), wanted.pool);
   const std::uint64_t more = charge - std::min(charge, log_charge());
-  if (auto ok = check_new_logs(wanted, charge); !ok) return ok.error();
+  if (auto ok = check_new_logs(wanted, charge, epochs_most); !ok) return ok.error();
   NewLogs logs;
   logs.less = log_charge() - std::min(charge, log_charge());
   if (auto made = make_storages(logs, wanted, more, own_too); !made) {

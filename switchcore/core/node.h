@@ -235,7 +235,8 @@ class Node : public ListHook<Node, MemberTag>,
   // How many of the node's own messages the shared log has taken since it joined,
   // how many of them lie behind the cursor, and how many behind the log's tail.
   std::uint64_t own_taken_ = 0, own_passed_ = 0, own_evicted_ = 0;
-  TimeNs blocking_since_ = 0;  ///< senders wait for it; 0: they do not
+  std::uint64_t own_until_ = 0;  ///< all behind the cursor is its own up to there, as far as known
+  TimeNs blocking_since_ = 0;    ///< senders wait for it; 0: they do not
 
   // The program's end, if messages travel through shared memory.
   Attachment* attachment_ = nullptr;

@@ -11,7 +11,7 @@ namespace ipn {
 
 void SharedLog::join(Node& node) {
   node.cursor_ = log_.head_seq();
-  node.own_taken_ = node.own_passed_ = node.own_evicted_ = 0;
+  node.own_taken_ = node.own_passed_ = node.own_evicted_ = node.own_until_ = 0;
   node.reader_index_ = readers_.size();
   readers_.push_back(&node);
   if (node.cursor_ == log_.tail_seq()) ++at_tail_;
@@ -44,8 +44,11 @@ void SharedLog::pass_own(Node& node, std::uint64_t seq) {
 bool SharedLog::is_readable(Node& node) {
   settle(node);
   // One that reads the memory is not where it was last believed to be.
-  std::uint64_t next = std::max(node.cursor_, log_.tail_seq());
+  const std::uint64_t first = std::max(node.cursor_, log_.tail_seq());
+  std::uint64_t next = std::max(first, node.own_until_);
   while (next < log_.head_seq() && is_own(node, next)) ++next;
+  // Found once: whoever asks again and again does not make us count them again.
+  node.own_until_ = next;
   return next < log_.head_seq();
 }
 

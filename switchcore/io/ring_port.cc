@@ -4,7 +4,6 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <climits>
 #include <cstring>
 #include <linux/futex.h>
 #include <sys/socket.h>
@@ -21,6 +20,10 @@ constexpr std::uint64_t kStatusBytes = IPN_PAGE + IPN_COMPLETION_ENTRIES * sizeo
 
 /// As much is taken at once for who waits until the ring is empty; the rest in rounds.
 constexpr std::size_t kTakeAll = 256 << 10;
+
+/// One thread sleeps on a word of its node. A hostile program could have any number there, each of
+/// which takes time to wake.
+constexpr int kSleepersMost = 8;
 
 /// What the pass over a message costs besides its bytes, for budgets.
 constexpr std::size_t kMessageCost = 64;
@@ -270,7 +273,7 @@ void RingPort::wake() {
 
 void RingPort::wake_word(__u32& word) {
   std::atomic_ref<__u32>(word).fetch_add(1, std::memory_order_release);
-  ::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+  ::syscall(SYS_futex, &word, FUTEX_WAKE, kSleepersMost, nullptr, nullptr, 0);
 }
 
 void RingPort::leave_to_device() { close_sending(0); }

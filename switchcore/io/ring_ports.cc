@@ -20,6 +20,8 @@ namespace {
 /// in one round, after which descriptors have theirs.
 constexpr std::size_t kPortBudget = 64 << 10;
 constexpr std::size_t kRoundBudget = 256 << 10;
+/// Where many are hot each has less, so that all of them have their turn soon.
+constexpr std::size_t kPortBudgetLeast = 4 << 10;
 
 /// Looks at each port in one round: enough for one that sends alone to use up the budget.
 constexpr std::size_t kSweepsPerRound = kRoundBudget / kPortBudget;
@@ -306,11 +308,13 @@ std::size_t RingPorts::pass() {
   std::size_t moved = 0;
   const std::size_t ports = hot_.size();
   std::size_t visits = kSweepsPerRound * ports;
+  const std::size_t budget =
+      std::clamp(kRoundBudget / std::max<std::size_t>(ports, 1), kPortBudgetLeast, kPortBudget);
   for (std::size_t in_vain = 0; in_vain < ports && moved < kRoundBudget && visits > 0; ++first_) {
     if (first_ >= ports) first_ = 0;
     --visits;
     RingPort& port = *hot_[first_];
-    const std::size_t bytes = port.take(kPortBudget);
+    const std::size_t bytes = port.take(budget);
     if (bytes > 0) port.last_message = clock_.monotonic;
     in_vain = bytes > 0 ? 0 : in_vain + 1;
     moved += bytes;

@@ -289,6 +289,22 @@ TEST(FastSwitching, TheDaemonMovesAReaderAndTheLibraryGoesOnThere) {
   EXPECT_EQ(receive(b), "6");
 }
 
+// Its message waits for room that only it can make.
+TEST(FastSwitching, WhoHoldsItselfUpIsToldInsteadOfWaiting) {
+  const std::string net = new_name();
+  const Node a = lossless_member(net, 2), b = member(net);
+  send(b, "1");
+  send(b, "2");
+  drained(b);
+  send(a, "3");
+  EXPECT_EQ(ipn_setdoor(a, IPN_DOOR_DEVICE), -EAGAIN);
+  EXPECT_NE(explain(a).find("wait for room"), std::string::npos) << explain(a);
+  EXPECT_EQ(receive(a), "1");
+  EXPECT_EQ(receive(a), "2");
+  EXPECT_TRUE(eventually([&] { return ipn_setdoor(a, IPN_DOOR_DEVICE) == 0; })) << explain(a);
+  EXPECT_EQ(receive(b), "3");
+}
+
 /// A policy of its own for what overflows: that node is moved to a log of its own.
 int drop_newest(ipn_node* caller, std::uint64_t node) {
   ipn_nodecfg config{};
@@ -312,7 +328,9 @@ TEST(FastSwitching, ANodeThatGetsALogOfItsOwnReceivesNothingTwice) {
     send(a, "6");
     drained(a);
     EXPECT_EQ(std::string(static_cast<const char*>(views[2].data), views[2].len), "3");
-    ASSERT_EQ(ipn_release(b, 3), 0) << explain(b);
+    ASSERT_EQ(ipn_release(b, 1), 0) << explain(b);
+    EXPECT_EQ(receive(b), "2") << "shown and not released";
+    ASSERT_EQ(ipn_release(b, 1), 0) << explain(b);
     for (unsigned i = 4; i < 7; ++i) EXPECT_EQ(receive(b), std::to_string(i)) << lossless;
     char text[4];
     EXPECT_EQ(ipn_recv(b, text, sizeof text, IPN_MSG_DONTWAIT), -EAGAIN);

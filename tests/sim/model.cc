@@ -284,9 +284,12 @@ int Model::set_overflow(ModelNode& node, std::uint32_t overflow) {
   if (node.state == Node::State::kEnded) return ECONNRESET;
   if (node.state == Node::State::kConnected && node.overflow != overflow) {
     if (node.receives && !node.own) return move_to_own_log(node, overflow);
+    const bool renews = node.reads_memory && overflow == IPN_OVERFLOW_LATEST;
     if (node.overflow == IPN_OVERFLOW_LATEST || overflow == IPN_OVERFLOW_LATEST) {
       detach_receive(node);
     }
+    const NetworkConfig& config = node.network->config;
+    if (renews) node.room.begin_epoch(ring_bytes_for(config), config.pool);
     node.held_up_since = 0;
     node.front_since = now;
     node.network->front_since = now;
@@ -297,11 +300,16 @@ int Model::set_overflow(ModelNode& node, std::uint32_t overflow) {
 
 int Model::move_to_own_log(ModelNode& node, std::uint32_t overflow) {
   ModelNetwork& network = *node.network;
+  const bool renews = node.reads_memory && network.config.is_lossless();
+  if (renews) {
+    if (const int error = renew_logs(network, network.config, false, 5); error != 0) return error;
+  }
   const std::uint64_t charge = charge_of(network.config);
   if (over_limit(node.who.uid.value, &ModelAccount::log_bytes, charge, limits_.log_bytes_per_uid)) {
     return EDQUOT;
   }
   detach_receive(node);
+  if (renews) begin_epochs(network, false);
   const std::deque<Unread> unread = std::exchange(node.unread, {});
   node.own = true;
   node.next_number = network.next_number;  // numbers ascend for the program
@@ -416,12 +424,13 @@ int Model::change(ModelNetwork& network, const NetworkChange& change) {
   return 0;
 }
 
-int Model::renew_logs(ModelNetwork& network, const NetworkConfig& wanted, bool own_too) {
+int Model::renew_logs(ModelNetwork& network, const NetworkConfig& wanted, bool own_too,
+                      int epochs_most) {
   if (now - network.epochs_since >= kSecond) {
     network.epochs_since = now;
     network.epochs = 0;
   }
-  if (network.epochs >= 10) return EBUSY;
+  if (network.epochs >= epochs_most) return EBUSY;
   const std::uint64_t ring = ring_bytes_for(wanted);
   const bool lossless = network.config.is_lossless();
   const std::uint64_t before = charge_of(network.config), after = charge_of(wanted);

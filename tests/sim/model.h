@@ -257,7 +257,8 @@ class Model {
   void fail(ModelNetwork& network, const ModelNode* only, int error);
   void remove_if_unused(ModelNetwork& network);
   void begin_epochs(ModelNetwork& network, bool own_too);
-  int renew_logs(ModelNetwork& network, const NetworkConfig& wanted, bool own_too);
+  int renew_logs(ModelNetwork& network, const NetworkConfig& wanted, bool own_too,
+                 int epochs_most = 10);
   bool over_limit(std::uint32_t uid, std::uint64_t ModelAccount::*what, std::uint64_t more,
                   std::uint64_t limit) const;
   void drop(ModelNode& node, DropReason reason, std::uint64_t count = 1);

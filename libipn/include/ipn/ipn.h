@@ -294,7 +294,8 @@ int ipn_commitmany(struct ipn_node *node, unsigned n, unsigned flags);
 
 /* Receiving in place. ipn_peekmany() shows up to n messages where they lie and
  * returns how many: waits for the first as ipn_recv() does, then takes what is
- * there. They stay valid, and take room in the network, until ipn_release()
+ * there. They stay valid, unless the node is disconnected, and take room in the
+ * network, until ipn_release()
  * gives back the first n of those that were shown. Peeking again shows the same
  * ones, and more of them. ipn_recv() receives the first one that was not released.
  *
@@ -325,7 +326,8 @@ int ipn_release(struct ipn_node *node, unsigned n);
  *
  *   -ENOTCONN       the node is not connected
  *   -EAGAIN         messages of an older epoch are unread: receive them first; or
- *                   some are still shown in place: release them first
+ *                   some are still shown in place: release them first; or some that
+ *                   were sent wait for room, perhaps until this node receives
  *   -EOPNOTSUPP     the daemon has no shared memory to offer, or cannot be
  *                   reached, or IPN_FASTPATH is 0
  *   -EPERM, -EDQUOT, -ENOMEM, -EMFILE  as IPN_IOC_ATTACH */
