@@ -67,7 +67,8 @@ bool spin(const Fast& fast, const Spin& spin, Ready ready) {
 
 /// After a sleep of this length.
 void adapt(Spin& spin, std::int64_t slept_ns) {
-  slept_ns < kShort* std::int64_t{spin.most_ns} ? spin.longer() : spin.shorter();
+  const std::int64_t short_ns = kShort * spin.most_ns;
+  slept_ns < short_ns ? spin.longer() : spin.shorter();
 }
 
 /// Offers the only CPU there is a few times: where the daemon shares it, it goes on without

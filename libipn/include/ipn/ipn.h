@@ -285,10 +285,11 @@ int ipn_flush(struct ipn_node *node);
  * where in bufs[i].data, and returns how many there are: waits for the first as
  * ipn_reserve() does, then takes what room there is (on the device: one).
  * ipn_commitmany() sends the first n of them in order, each as long as it was
- * reserved, gives up the others (0: all of them) and returns n. All become visible together, but for
- * IPN_MORE. Valid as long as a reservation of ipn_reserve(), which each of the two takes the
- * place of. -EINVAL if fewer are reserved. Fewer than n are returned only
- * if the node was moved to the device meanwhile and that failed after some. */
+ * reserved, gives up the others (0: all of them) and returns n. All become visible
+ * together, but for IPN_MORE. Valid as long as a reservation of ipn_reserve(), which
+ * each of the two takes the place of. -EINVAL if fewer are reserved. Fewer than n are
+ * returned only if the node was moved to the device meanwhile and that failed after
+ * some. */
 int ipn_reservemany(struct ipn_node *node, struct ipn_buf *bufs, unsigned n, unsigned flags);
 int ipn_commitmany(struct ipn_node *node, unsigned n, unsigned flags);
 
